@@ -1,0 +1,1 @@
+"""The commands of ridgeway, one module each."""

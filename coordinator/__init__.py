@@ -1,0 +1,1 @@
+"""The coordinator process: ledger, gRPC services, router feed."""

@@ -1,0 +1,1 @@
+"""What every long-running process shares: data directory, TLS channels and servers, signals."""

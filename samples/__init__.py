@@ -1,0 +1,1 @@
+"""Sample prompts written for Ridgeway, for the demo and the tests."""
