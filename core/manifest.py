@@ -1,0 +1,143 @@
+"""The manifest: what every member of a federation must agree on, and its digest.
+
+A contribution, a router and a round name the manifest by this digest, so a member with other settings is told so
+instead of adding numbers that mean something else.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+from ridgeway.embedder import EmbedderFingerprint
+from ridgeway.errors import RidgewayError
+
+MANIFEST_VERSION = 1
+_LABEL = b"ridgeway/v1/manifest"
+
+
+class ManifestError(RidgewayError):
+    """A setting of the manifest is outside what Ridgeway can compute with."""
+
+
+class FeatureMap(StrEnum):
+    """How prompts become rows of X (DESIGN section 2)."""
+
+    TOKENS = "tokens"
+
+
+class MassRule(StrEnum):
+    """The total weight of one contribution: 1 for each owner and domain, or its number of rows (the paper)."""
+
+    OWNER = "owner"
+    TOKENS = "tokens"
+
+
+class Masking(StrEnum):
+    """Whether contributions travel masked by secure aggregation."""
+
+    OFF = "off"
+
+
+class DecisionRule(StrEnum):
+    """How token scores become a decision: top_k votes of lowest entropy (the paper), or the sum of all scores."""
+
+    VOTES = "votes"
+    SCORES = "scores"
+
+
+# Fewer fraction bits where a contribution's mass is its row count: 2^47 / 2^20 leaves room for 134 million rows of
+# unit length, while 2^47 / 2^36 leaves room for |e|^2 up to 2048 at mass 1.
+FRACTION_BITS = {MassRule.OWNER: 36, MassRule.TOKENS: 20}
+
+
+@dataclass(frozen=True, slots=True)
+class SolverSettings:
+    """Defaults of the ridge solver.
+
+    Attributes:
+        ridge: the ridge added to the diagonal of A; None chooses it by generalised cross-validation.
+        normalise_columns: divide each column of W by the norm of its non-bias part.
+        prior_correction: subtract from each column's bias its mean score over the domains' mean rows.
+    """
+
+    ridge: float | None = 0.01
+    normalise_columns: bool = True
+    prior_correction: bool = True
+
+    def __post_init__(self) -> None:
+        if self.ridge is not None and not 0.0 < self.ridge < float("inf"):
+            raise ManifestError(f"ridge must be a positive finite number or auto, not {self.ridge}; try 0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingSettings:
+    """Defaults of the routing decision."""
+
+    rule: DecisionRule = DecisionRule.VOTES
+    top_k: int = 10
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise ManifestError(f"top_k must be at least 1, not {self.top_k}")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The agreement of one federation; immutable once the federation exists."""
+
+    federation_id: str
+    embedder: EmbedderFingerprint
+    feature_map: FeatureMap = FeatureMap.TOKENS
+    fraction_bits: int = FRACTION_BITS[MassRule.OWNER]
+    mass: MassRule = MassRule.OWNER
+    masking: Masking = Masking.OFF
+    min_cohort: int = 3
+    solver: SolverSettings = field(default_factory=SolverSettings)
+    routing: RoutingSettings = field(default_factory=RoutingSettings)
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.fraction_bits <= 46:
+            raise ManifestError(f"fraction_bits must lie between 8 and 46, not {self.fraction_bits}")
+
+    @property
+    def dimension(self) -> int:
+        """D: the length of a row of X, the embedding and the bias."""
+        return self.embedder.dimension + 1
+
+    def to_json(self) -> bytes:
+        """Canonical JSON: sorted keys, no white space; equal manifests give equal bytes."""
+        document = {"manifest": MANIFEST_VERSION, **asdict(self)}
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Manifest":
+        """Read what `to_json` wrote.
+
+        Raises:
+            ManifestError: the bytes are no manifest, or one of a newer version.
+        """
+        try:
+            document = json.loads(data)
+            version = document.pop("manifest")
+            if version != MANIFEST_VERSION:
+                raise ManifestError(f"this manifest has version {version}; upgrade ridgeway to a release that knows it")
+            return cls(
+                federation_id=document["federation_id"],
+                embedder=EmbedderFingerprint(**document["embedder"]),
+                feature_map=FeatureMap(document["feature_map"]),
+                fraction_bits=document["fraction_bits"],
+                mass=MassRule(document["mass"]),
+                masking=Masking(document["masking"]),
+                min_cohort=document["min_cohort"],
+                solver=SolverSettings(**document["solver"]),
+                routing=RoutingSettings(
+                    rule=DecisionRule(document["routing"]["rule"]), top_k=document["routing"]["top_k"]
+                ),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ManifestError("these bytes are not a manifest of a federation; fetch it again") from error
+
+    def digest(self) -> bytes:
+        """SHA-256 of the canonical bytes, 32 bytes."""
+        return hashlib.sha256(_LABEL + self.to_json()).digest()

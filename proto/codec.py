@@ -1,0 +1,126 @@
+"""Between the dataclasses of `messages` and the bytes of ridgeway.v1; the only module that sees the generated classes.
+
+The two sides have the same names, so the codec walks the protobuf descriptor once for each message type and keeps the
+list of fields. What protobuf itself accepts but a message forbids (a member state of a newer release) is refused here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from ridgeway.errors import RidgewayError
+from ridgeway.proto import messages, ridgeway_pb2
+
+M = TypeVar("M")
+
+DESCRIPTOR: FileDescriptor = ridgeway_pb2.DESCRIPTOR
+
+
+class MalformedMessage(RidgewayError):
+    """Bytes that are not the message they should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    repeated: bool
+    message: type[Any] | None
+    enum: type[Any] | None
+
+
+def encode(message: object) -> bytes:
+    """Serialise a dataclass of `messages`.
+
+    Raises:
+        TypeError: the object is no message of ridgeway.v1.
+        MalformedMessage: a number or string that its field cannot hold.
+    """
+    try:
+        return _to_generated(message).SerializeToString()
+    except (ValueError, UnicodeEncodeError) as error:
+        raise MalformedMessage(f"a value does not fit its field in {type(message).__name__}; check it") from error
+
+
+def decode(kind: type[M], data: bytes) -> M:
+    """Parse bytes into a dataclass of `messages`; unknown fields are ignored, as protobuf's evolution wants it.
+
+    Raises:
+        MalformedMessage: the bytes do not parse as this message.
+    """
+    generated = _generated(kind)()
+    try:
+        generated.ParseFromString(data)
+        return _from_generated(kind, generated)
+    except (DecodeError, ValueError) as error:
+        raise MalformedMessage(
+            f"these bytes are not a {kind.__name__} of ridgeway.v1; check that both sides run a compatible release"
+        ) from error
+
+
+def encoder(kind: type[M]) -> Callable[[M], bytes]:
+    """The serialiser that gRPC wants for one message type."""
+    _fields(kind)
+    return encode
+
+
+def decoder(kind: type[M]) -> Callable[[bytes], M]:
+    """The deserialiser that gRPC wants for one message type."""
+    _fields(kind)
+    return lambda data: decode(kind, data)
+
+
+@cache
+def _generated(kind: type[Any]) -> Callable[[], Message]:
+    generated = getattr(ridgeway_pb2, kind.__name__, None)
+    if generated is None or getattr(messages, kind.__name__, None) is not kind:
+        raise TypeError(f"{kind.__name__} is no message of ridgeway.v1")
+    factory: Callable[[], Message] = generated
+    return factory
+
+
+@cache
+def _fields(kind: type[Any]) -> tuple[_Field, ...]:
+    descriptor = _generated(kind)().DESCRIPTOR
+    return tuple(
+        _Field(
+            name=field.name,
+            repeated=field.is_repeated,
+            message=getattr(messages, field.message_type.name) if field.type == FieldDescriptor.TYPE_MESSAGE else None,
+            enum=getattr(messages, field.enum_type.name) if field.type == FieldDescriptor.TYPE_ENUM else None,
+        )
+        for field in descriptor.fields
+    )
+
+
+def _to_generated(message: object) -> Message:
+    generated = _generated(type(message))()
+    for field in _fields(type(message)):
+        value = getattr(message, field.name)
+        if field.repeated:
+            items = map(_to_generated, value) if field.message else value
+            getattr(generated, field.name).extend(items)
+        elif field.message is None:
+            setattr(generated, field.name, value)
+        elif value is not None:
+            getattr(generated, field.name).CopyFrom(_to_generated(value))
+    return generated
+
+
+def _from_generated(kind: type[M], generated: Message) -> M:
+    values: dict[str, Any] = {}
+    for field in _fields(kind):
+        value = getattr(generated, field.name)
+        message = field.message
+        if field.repeated:
+            values[field.name] = tuple(_from_generated(message, item) for item in value) if message else tuple(value)
+        elif message is not None:
+            values[field.name] = _from_generated(message, value) if generated.HasField(field.name) else None
+        elif field.enum is not None:
+            values[field.name] = field.enum(value)
+        else:
+            values[field.name] = value
+    return kind(**values)

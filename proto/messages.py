@@ -1,0 +1,447 @@
+"""The messages of ridgeway.v1 as plain dataclasses, field for field as in ridgeway.proto, which says what they mean.
+
+The rest of Ridgeway sees these; only the codec sees the generated classes. A test compares both field by field.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class MemberState(IntEnum):
+    """Where a member stands; the numbers are the wire's."""
+
+    UNSPECIFIED = 0
+    INVITED = 1
+    ACTIVE = 2
+    LEFT = 3
+    REVOKED = 4
+    EVICTED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What an invitation proves: this owner may enrol in this federation."""
+
+    federation_id: str = ""
+    owner: str = ""
+    secret: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeRequest:
+    """Ask for the manifest before enrolling."""
+
+    credential: Credential | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeResponse:
+    """The manifest, canonical JSON."""
+
+    manifest_json: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderFingerprint:
+    """Tokeniser and matrix by hash, and the name people know them by."""
+
+    name: str = ""
+    tokenizer_sha256: str = ""
+    matrix_sha256: str = ""
+    vocabulary_size: int = 0
+    dimension: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolRequest:
+    """Turn an invitation into a membership."""
+
+    credential: Credential | None = None
+    signing_request_pem: bytes = b""
+    identity_public_key: bytes = b""
+    identity_proof: bytes = b""
+    embedder: EmbedderFingerprint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolResponse:
+    """The first certificate and where to go with it."""
+
+    certificate_pem: bytes = b""
+    member_address: str = ""
+    manifest_json: bytes = b""
+    next_sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRecord:
+    """A body exactly as signed, and the signature."""
+
+    body: bytes = b""
+    signature: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ContributionBody:
+    """One owner's statistics for one domain: everything but the payload."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    domain: str = ""
+    sequence: int = 0
+    manifest_digest: bytes = b""
+    rows: int = 0
+    payload_bytes: int = 0
+    chunk_digests: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalBody:
+    """A domain, or the whole owner, goes out of the sum."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    domain: str = ""
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadChunk:
+    """One 512 KiB piece of a payload; the last may be shorter."""
+
+    index: int = 0
+    data: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ContributeRequest:
+    """Exactly one of the two: first the record, then its chunks in order."""
+
+    record: SignedRecord | None = None
+    chunk: PayloadChunk | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadReady:
+    """The chunk that the coordinator wants next."""
+
+    next_chunk: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The contribution is durable and in the sum."""
+
+    sequence: int = 0
+    sum_digest: bytes = b""
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContributeResponse:
+    """Exactly one of the two."""
+
+    ready: UploadReady | None = None
+    committed: Committed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawResponse:
+    """The withdrawal is durable and out of the sum."""
+
+    sequence: int = 0
+    sum_digest: bytes = b""
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expert:
+    """An LLM behind an OpenAI-compatible URL that serves a domain."""
+
+    owner: str = ""
+    domain: str = ""
+    url: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterExpertsRequest:
+    """All experts of the caller, replacing those before."""
+
+    experts: tuple[Expert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterExpertsResponse:
+    """Nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenewCertificateRequest:
+    """A signing request with the key of the next certificate."""
+
+    signing_request_pem: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class RenewCertificateResponse:
+    """The next certificate."""
+
+    certificate_pem: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GetMembershipRequest:
+    """Nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedContribution:
+    """What the ledger holds for one owner and domain."""
+
+    domain: str = ""
+    sequence: int = 0
+    rows: int = 0
+    payload_digest: bytes = b""
+    committed_unix_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The caller's own part of the ledger."""
+
+    next_sequence: int = 0
+    contributions: tuple[CommittedContribution, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRouterRequest:
+    """Follow the router feed from the version at hand."""
+
+    known_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RouterChunk:
+    """A piece of a router artifact."""
+
+    version: int = 0
+    total_bytes: int = 0
+    offset: int = 0
+    data: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RouterArtifact:
+    """A router as it travels and as it lies on disk."""
+
+    version: int = 0
+    domains: tuple[str, ...] = ()
+    dimension: int = 0
+    weights: bytes = field(default=b"", repr=False)
+    ridge: float = 0.0
+    sum_digest: bytes = b""
+    manifest_digest: bytes = b""
+    experts: tuple[Expert, ...] = ()
+    published_unix_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GetStatusRequest:
+    """Nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStatus:
+    """One member as the coordinator sees it."""
+
+    owner: str = ""
+    state: MemberState = MemberState.UNSPECIFIED
+    connected: bool = False
+    router_version: int = 0
+    since_unix_ms: int = 0
+    certificate_expires_unix_ms: int = 0
+    contributions: tuple[CommittedContribution, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DomainStatus:
+    """One domain of the sum."""
+
+    domain: str = ""
+    rows: int = 0
+    owners: tuple[str, ...] = ()
+    experts: tuple[Expert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FederationStatus:
+    """The federation as the coordinator sees it."""
+
+    federation_id: str = ""
+    manifest_json: bytes = b""
+    router_version: int = 0
+    sum_digest: bytes = b""
+    ridge: float = 0.0
+    members: tuple[MemberStatus, ...] = ()
+    domains: tuple[DomainStatus, ...] = ()
+    published_unix_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InviteRequest:
+    """Make an invitation for one owner."""
+
+    owner: str = ""
+    lifetime_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InviteResponse:
+    """The line to hand over, once."""
+
+    token: str = field(default="", repr=False)
+    expires_unix_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRequest:
+    """Name one owner."""
+
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerResponse:
+    """The sum's digest afterwards."""
+
+    sum_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRequest:
+    """One prompt."""
+
+    prompt: str = field(default="", repr=False)
+    top_k: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RouteBatchRequest:
+    """Many prompts."""
+
+    prompts: tuple[str, ...] = field(default=(), repr=False)
+    top_k: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DomainVote:
+    """What speaks for one domain."""
+
+    domain: str = ""
+    votes: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where a prompt goes, and how sure the router is."""
+
+    domain: str = ""
+    confidence: float = 0.0
+    votes: tuple[DomainVote, ...] = ()
+    expert: Expert | None = None
+    router_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RouteResponse:
+    """The decision for one prompt."""
+
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEntry:
+    """Exactly one of the two."""
+
+    decision: Decision | None = None
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteBatchResponse:
+    """The outcomes in the order of the prompts."""
+
+    entries: tuple[BatchEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSource:
+    """Where one domain's private prompts lie, on the node's own disk."""
+
+    domain: str = ""
+    location: str = ""
+    field: str = ""
+    skip_bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequest:
+    """Enrol and contribute through the running daemon."""
+
+    token: str = field(default="", repr=False)
+    sources: tuple[PromptSource, ...] = ()
+    experts: tuple[Expert, ...] = ()
+    embedder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveRequest:
+    """Withdraw a domain or leave, through the running daemon."""
+
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a join or leave has come."""
+
+    stage: str = ""
+    domain: str = ""
+    done: int = 0
+    total: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GetNodeStatusRequest:
+    """Nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDomain:
+    """One domain as its node sees it."""
+
+    domain: str = ""
+    location: str = ""
+    sequence: int = 0
+    rows: int = 0
+    committed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """The node as it sees itself."""
+
+    owner: str = ""
+    federation_id: str = ""
+    coordinator_address: str = ""
+    connected: bool = False
+    router_version: int = 0
+    router_received_unix_ms: int = 0
+    certificate_expires_unix_ms: int = 0
+    domains: tuple[NodeDomain, ...] = ()
+    last_error: str = ""
+    manifest_json: bytes = b""

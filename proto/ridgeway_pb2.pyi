@@ -1,0 +1,505 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class MemberState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MEMBER_STATE_UNSPECIFIED: _ClassVar[MemberState]
+    MEMBER_STATE_INVITED: _ClassVar[MemberState]
+    MEMBER_STATE_ACTIVE: _ClassVar[MemberState]
+    MEMBER_STATE_LEFT: _ClassVar[MemberState]
+    MEMBER_STATE_REVOKED: _ClassVar[MemberState]
+    MEMBER_STATE_EVICTED: _ClassVar[MemberState]
+MEMBER_STATE_UNSPECIFIED: MemberState
+MEMBER_STATE_INVITED: MemberState
+MEMBER_STATE_ACTIVE: MemberState
+MEMBER_STATE_LEFT: MemberState
+MEMBER_STATE_REVOKED: MemberState
+MEMBER_STATE_EVICTED: MemberState
+
+class Credential(_message.Message):
+    __slots__ = ("federation_id", "owner", "secret")
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    federation_id: str
+    owner: str
+    secret: bytes
+    def __init__(self, federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., secret: _Optional[bytes] = ...) -> None: ...
+
+class DescribeRequest(_message.Message):
+    __slots__ = ("credential",)
+    CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    credential: Credential
+    def __init__(self, credential: _Optional[_Union[Credential, _Mapping]] = ...) -> None: ...
+
+class DescribeResponse(_message.Message):
+    __slots__ = ("manifest_json",)
+    MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
+    manifest_json: bytes
+    def __init__(self, manifest_json: _Optional[bytes] = ...) -> None: ...
+
+class EnrolRequest(_message.Message):
+    __slots__ = ("credential", "signing_request_pem", "identity_public_key", "identity_proof", "embedder")
+    CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    SIGNING_REQUEST_PEM_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_PROOF_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDER_FIELD_NUMBER: _ClassVar[int]
+    credential: Credential
+    signing_request_pem: bytes
+    identity_public_key: bytes
+    identity_proof: bytes
+    embedder: EmbedderFingerprint
+    def __init__(self, credential: _Optional[_Union[Credential, _Mapping]] = ..., signing_request_pem: _Optional[bytes] = ..., identity_public_key: _Optional[bytes] = ..., identity_proof: _Optional[bytes] = ..., embedder: _Optional[_Union[EmbedderFingerprint, _Mapping]] = ...) -> None: ...
+
+class EmbedderFingerprint(_message.Message):
+    __slots__ = ("name", "tokenizer_sha256", "matrix_sha256", "vocabulary_size", "dimension")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TOKENIZER_SHA256_FIELD_NUMBER: _ClassVar[int]
+    MATRIX_SHA256_FIELD_NUMBER: _ClassVar[int]
+    VOCABULARY_SIZE_FIELD_NUMBER: _ClassVar[int]
+    DIMENSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    tokenizer_sha256: str
+    matrix_sha256: str
+    vocabulary_size: int
+    dimension: int
+    def __init__(self, name: _Optional[str] = ..., tokenizer_sha256: _Optional[str] = ..., matrix_sha256: _Optional[str] = ..., vocabulary_size: _Optional[int] = ..., dimension: _Optional[int] = ...) -> None: ...
+
+class EnrolResponse(_message.Message):
+    __slots__ = ("certificate_pem", "member_address", "manifest_json", "next_sequence")
+    CERTIFICATE_PEM_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    certificate_pem: bytes
+    member_address: str
+    manifest_json: bytes
+    next_sequence: int
+    def __init__(self, certificate_pem: _Optional[bytes] = ..., member_address: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., next_sequence: _Optional[int] = ...) -> None: ...
+
+class SignedRecord(_message.Message):
+    __slots__ = ("body", "signature")
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    body: bytes
+    signature: bytes
+    def __init__(self, body: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class ContributionBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence", "manifest_digest", "rows", "payload_bytes", "chunk_digests")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    domain: str
+    sequence: int
+    manifest_digest: bytes
+    rows: int
+    payload_bytes: int
+    chunk_digests: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., domain: _Optional[str] = ..., sequence: _Optional[int] = ..., manifest_digest: _Optional[bytes] = ..., rows: _Optional[int] = ..., payload_bytes: _Optional[int] = ..., chunk_digests: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class WithdrawalBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    domain: str
+    sequence: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., domain: _Optional[str] = ..., sequence: _Optional[int] = ...) -> None: ...
+
+class ContributeRequest(_message.Message):
+    __slots__ = ("record", "chunk")
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    record: SignedRecord
+    chunk: PayloadChunk
+    def __init__(self, record: _Optional[_Union[SignedRecord, _Mapping]] = ..., chunk: _Optional[_Union[PayloadChunk, _Mapping]] = ...) -> None: ...
+
+class PayloadChunk(_message.Message):
+    __slots__ = ("index", "data")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    data: bytes
+    def __init__(self, index: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class ContributeResponse(_message.Message):
+    __slots__ = ("ready", "committed")
+    READY_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    ready: UploadReady
+    committed: Committed
+    def __init__(self, ready: _Optional[_Union[UploadReady, _Mapping]] = ..., committed: _Optional[_Union[Committed, _Mapping]] = ...) -> None: ...
+
+class UploadReady(_message.Message):
+    __slots__ = ("next_chunk",)
+    NEXT_CHUNK_FIELD_NUMBER: _ClassVar[int]
+    next_chunk: int
+    def __init__(self, next_chunk: _Optional[int] = ...) -> None: ...
+
+class Committed(_message.Message):
+    __slots__ = ("sequence", "sum_digest", "repeated")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REPEATED_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    sum_digest: bytes
+    repeated: bool
+    def __init__(self, sequence: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., repeated: bool = ...) -> None: ...
+
+class WithdrawResponse(_message.Message):
+    __slots__ = ("sequence", "sum_digest", "repeated")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REPEATED_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    sum_digest: bytes
+    repeated: bool
+    def __init__(self, sequence: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., repeated: bool = ...) -> None: ...
+
+class Expert(_message.Message):
+    __slots__ = ("owner", "domain", "url", "model")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    domain: str
+    url: str
+    model: str
+    def __init__(self, owner: _Optional[str] = ..., domain: _Optional[str] = ..., url: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...
+
+class RegisterExpertsRequest(_message.Message):
+    __slots__ = ("experts",)
+    EXPERTS_FIELD_NUMBER: _ClassVar[int]
+    experts: _containers.RepeatedCompositeFieldContainer[Expert]
+    def __init__(self, experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ...) -> None: ...
+
+class RegisterExpertsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RenewCertificateRequest(_message.Message):
+    __slots__ = ("signing_request_pem",)
+    SIGNING_REQUEST_PEM_FIELD_NUMBER: _ClassVar[int]
+    signing_request_pem: bytes
+    def __init__(self, signing_request_pem: _Optional[bytes] = ...) -> None: ...
+
+class RenewCertificateResponse(_message.Message):
+    __slots__ = ("certificate_pem",)
+    CERTIFICATE_PEM_FIELD_NUMBER: _ClassVar[int]
+    certificate_pem: bytes
+    def __init__(self, certificate_pem: _Optional[bytes] = ...) -> None: ...
+
+class GetMembershipRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Membership(_message.Message):
+    __slots__ = ("next_sequence", "contributions")
+    NEXT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
+    next_sequence: int
+    contributions: _containers.RepeatedCompositeFieldContainer[CommittedContribution]
+    def __init__(self, next_sequence: _Optional[int] = ..., contributions: _Optional[_Iterable[_Union[CommittedContribution, _Mapping]]] = ...) -> None: ...
+
+class CommittedContribution(_message.Message):
+    __slots__ = ("domain", "sequence", "rows", "payload_digest", "committed_unix_ms")
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    domain: str
+    sequence: int
+    rows: int
+    payload_digest: bytes
+    committed_unix_ms: int
+    def __init__(self, domain: _Optional[str] = ..., sequence: _Optional[int] = ..., rows: _Optional[int] = ..., payload_digest: _Optional[bytes] = ..., committed_unix_ms: _Optional[int] = ...) -> None: ...
+
+class WatchRouterRequest(_message.Message):
+    __slots__ = ("known_version",)
+    KNOWN_VERSION_FIELD_NUMBER: _ClassVar[int]
+    known_version: int
+    def __init__(self, known_version: _Optional[int] = ...) -> None: ...
+
+class RouterChunk(_message.Message):
+    __slots__ = ("version", "total_bytes", "offset", "data")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    total_bytes: int
+    offset: int
+    data: bytes
+    def __init__(self, version: _Optional[int] = ..., total_bytes: _Optional[int] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class RouterArtifact(_message.Message):
+    __slots__ = ("version", "domains", "dimension", "weights", "ridge", "sum_digest", "manifest_digest", "experts", "published_unix_ms")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    DIMENSION_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    RIDGE_FIELD_NUMBER: _ClassVar[int]
+    SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    EXPERTS_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    domains: _containers.RepeatedScalarFieldContainer[str]
+    dimension: int
+    weights: bytes
+    ridge: float
+    sum_digest: bytes
+    manifest_digest: bytes
+    experts: _containers.RepeatedCompositeFieldContainer[Expert]
+    published_unix_ms: int
+    def __init__(self, version: _Optional[int] = ..., domains: _Optional[_Iterable[str]] = ..., dimension: _Optional[int] = ..., weights: _Optional[bytes] = ..., ridge: _Optional[float] = ..., sum_digest: _Optional[bytes] = ..., manifest_digest: _Optional[bytes] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ..., published_unix_ms: _Optional[int] = ...) -> None: ...
+
+class GetStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class FederationStatus(_message.Message):
+    __slots__ = ("federation_id", "manifest_json", "router_version", "sum_digest", "ridge", "members", "domains", "published_unix_ms")
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RIDGE_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    federation_id: str
+    manifest_json: bytes
+    router_version: int
+    sum_digest: bytes
+    ridge: float
+    members: _containers.RepeatedCompositeFieldContainer[MemberStatus]
+    domains: _containers.RepeatedCompositeFieldContainer[DomainStatus]
+    published_unix_ms: int
+    def __init__(self, federation_id: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., router_version: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., ridge: _Optional[float] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[DomainStatus, _Mapping]]] = ..., published_unix_ms: _Optional[int] = ...) -> None: ...
+
+class MemberStatus(_message.Message):
+    __slots__ = ("owner", "state", "connected", "router_version", "since_unix_ms", "certificate_expires_unix_ms", "contributions")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SINCE_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_EXPIRES_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    state: MemberState
+    connected: bool
+    router_version: int
+    since_unix_ms: int
+    certificate_expires_unix_ms: int
+    contributions: _containers.RepeatedCompositeFieldContainer[CommittedContribution]
+    def __init__(self, owner: _Optional[str] = ..., state: _Optional[_Union[MemberState, str]] = ..., connected: bool = ..., router_version: _Optional[int] = ..., since_unix_ms: _Optional[int] = ..., certificate_expires_unix_ms: _Optional[int] = ..., contributions: _Optional[_Iterable[_Union[CommittedContribution, _Mapping]]] = ...) -> None: ...
+
+class DomainStatus(_message.Message):
+    __slots__ = ("domain", "rows", "owners", "experts")
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    OWNERS_FIELD_NUMBER: _ClassVar[int]
+    EXPERTS_FIELD_NUMBER: _ClassVar[int]
+    domain: str
+    rows: int
+    owners: _containers.RepeatedScalarFieldContainer[str]
+    experts: _containers.RepeatedCompositeFieldContainer[Expert]
+    def __init__(self, domain: _Optional[str] = ..., rows: _Optional[int] = ..., owners: _Optional[_Iterable[str]] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ...) -> None: ...
+
+class InviteRequest(_message.Message):
+    __slots__ = ("owner", "lifetime_seconds")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    LIFETIME_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    lifetime_seconds: int
+    def __init__(self, owner: _Optional[str] = ..., lifetime_seconds: _Optional[int] = ...) -> None: ...
+
+class InviteResponse(_message.Message):
+    __slots__ = ("token", "expires_unix_ms")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    expires_unix_ms: int
+    def __init__(self, token: _Optional[str] = ..., expires_unix_ms: _Optional[int] = ...) -> None: ...
+
+class OwnerRequest(_message.Message):
+    __slots__ = ("owner",)
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    def __init__(self, owner: _Optional[str] = ...) -> None: ...
+
+class OwnerResponse(_message.Message):
+    __slots__ = ("sum_digest",)
+    SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    sum_digest: bytes
+    def __init__(self, sum_digest: _Optional[bytes] = ...) -> None: ...
+
+class RouteRequest(_message.Message):
+    __slots__ = ("prompt", "top_k")
+    PROMPT_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    prompt: str
+    top_k: int
+    def __init__(self, prompt: _Optional[str] = ..., top_k: _Optional[int] = ...) -> None: ...
+
+class RouteBatchRequest(_message.Message):
+    __slots__ = ("prompts", "top_k")
+    PROMPTS_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    prompts: _containers.RepeatedScalarFieldContainer[str]
+    top_k: int
+    def __init__(self, prompts: _Optional[_Iterable[str]] = ..., top_k: _Optional[int] = ...) -> None: ...
+
+class RouteResponse(_message.Message):
+    __slots__ = ("decision",)
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    decision: Decision
+    def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ...) -> None: ...
+
+class RouteBatchResponse(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[BatchEntry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[BatchEntry, _Mapping]]] = ...) -> None: ...
+
+class BatchEntry(_message.Message):
+    __slots__ = ("decision", "refusal")
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    decision: Decision
+    refusal: str
+    def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ..., refusal: _Optional[str] = ...) -> None: ...
+
+class Decision(_message.Message):
+    __slots__ = ("domain", "confidence", "votes", "expert", "router_version")
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    VOTES_FIELD_NUMBER: _ClassVar[int]
+    EXPERT_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    domain: str
+    confidence: float
+    votes: _containers.RepeatedCompositeFieldContainer[DomainVote]
+    expert: Expert
+    router_version: int
+    def __init__(self, domain: _Optional[str] = ..., confidence: _Optional[float] = ..., votes: _Optional[_Iterable[_Union[DomainVote, _Mapping]]] = ..., expert: _Optional[_Union[Expert, _Mapping]] = ..., router_version: _Optional[int] = ...) -> None: ...
+
+class DomainVote(_message.Message):
+    __slots__ = ("domain", "votes")
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    VOTES_FIELD_NUMBER: _ClassVar[int]
+    domain: str
+    votes: float
+    def __init__(self, domain: _Optional[str] = ..., votes: _Optional[float] = ...) -> None: ...
+
+class PromptSource(_message.Message):
+    __slots__ = ("domain", "location", "field", "skip_bad")
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    LOCATION_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    SKIP_BAD_FIELD_NUMBER: _ClassVar[int]
+    domain: str
+    location: str
+    field: str
+    skip_bad: bool
+    def __init__(self, domain: _Optional[str] = ..., location: _Optional[str] = ..., field: _Optional[str] = ..., skip_bad: bool = ...) -> None: ...
+
+class JoinRequest(_message.Message):
+    __slots__ = ("token", "sources", "experts", "embedder")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    EXPERTS_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDER_FIELD_NUMBER: _ClassVar[int]
+    token: str
+    sources: _containers.RepeatedCompositeFieldContainer[PromptSource]
+    experts: _containers.RepeatedCompositeFieldContainer[Expert]
+    embedder: str
+    def __init__(self, token: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[PromptSource, _Mapping]]] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ..., embedder: _Optional[str] = ...) -> None: ...
+
+class LeaveRequest(_message.Message):
+    __slots__ = ("domain",)
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    domain: str
+    def __init__(self, domain: _Optional[str] = ...) -> None: ...
+
+class Progress(_message.Message):
+    __slots__ = ("stage", "domain", "done", "total", "detail")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    domain: str
+    done: int
+    total: int
+    detail: str
+    def __init__(self, stage: _Optional[str] = ..., domain: _Optional[str] = ..., done: _Optional[int] = ..., total: _Optional[int] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class GetNodeStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class NodeStatus(_message.Message):
+    __slots__ = ("owner", "federation_id", "coordinator_address", "connected", "router_version", "router_received_unix_ms", "certificate_expires_unix_ms", "domains", "last_error", "manifest_json")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    COORDINATOR_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_RECEIVED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_EXPIRES_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    federation_id: str
+    coordinator_address: str
+    connected: bool
+    router_version: int
+    router_received_unix_ms: int
+    certificate_expires_unix_ms: int
+    domains: _containers.RepeatedCompositeFieldContainer[NodeDomain]
+    last_error: str
+    manifest_json: bytes
+    def __init__(self, owner: _Optional[str] = ..., federation_id: _Optional[str] = ..., coordinator_address: _Optional[str] = ..., connected: bool = ..., router_version: _Optional[int] = ..., router_received_unix_ms: _Optional[int] = ..., certificate_expires_unix_ms: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[NodeDomain, _Mapping]]] = ..., last_error: _Optional[str] = ..., manifest_json: _Optional[bytes] = ...) -> None: ...
+
+class NodeDomain(_message.Message):
+    __slots__ = ("domain", "location", "sequence", "rows", "committed")
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    LOCATION_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    domain: str
+    location: str
+    sequence: int
+    rows: int
+    committed: bool
+    def __init__(self, domain: _Optional[str] = ..., location: _Optional[str] = ..., sequence: _Optional[int] = ..., rows: _Optional[int] = ..., committed: bool = ...) -> None: ...

@@ -1,0 +1,89 @@
+"""A router as bytes: the same on the wire and on disk, with magic, version and checksum in front.
+
+Layout: 4 bytes b"RWRT", version (uint16, little endian), SHA-256 of the rest (32 bytes), a serialised RouterArtifact.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+
+from ridgeway.errors import RidgewayError
+from ridgeway.proto import messages as m
+from ridgeway.proto.codec import MalformedMessage, decode, encode
+from ridgeway.router import Expert, RouterWeights
+
+MAGIC = b"RWRT"
+ARTIFACT_VERSION = 1
+_HEADER = struct.Struct("<4sH32s")
+
+# One piece of the feed: large enough for few messages, far below gRPC's limit of 4 MiB.
+PIECE_BYTES = 512 * 1024
+# The largest artifact a node takes: 8193 x 1000 weights are 65 MB. A bound, so that a feed cannot fill the memory.
+ARTIFACT_BYTES_MAX = 128 * 1024 * 1024
+
+
+class BadRouterArtifact(RidgewayError):
+    """Bytes that are no router, or a damaged one."""
+
+
+def encode_router(router: RouterWeights, published_unix_ms: int) -> bytes:
+    """A router as an artifact."""
+    body = encode(
+        m.RouterArtifact(
+            version=router.version,
+            domains=router.domains,
+            dimension=router.weights.shape[0],
+            weights=np.ascontiguousarray(router.weights, dtype="<f8").tobytes(),
+            ridge=router.ridge,
+            sum_digest=router.sum_digest,
+            manifest_digest=router.manifest_digest,
+            experts=tuple(m.Expert(e.owner, e.domain, e.url, e.model) for e in router.experts),
+            published_unix_ms=published_unix_ms,
+        )
+    )
+    return _HEADER.pack(MAGIC, ARTIFACT_VERSION, hashlib.sha256(body).digest()) + body
+
+
+def decode_router(data: bytes) -> tuple[RouterWeights, int]:
+    """The router of an artifact, and when it was published (milliseconds since the epoch).
+
+    Raises:
+        BadRouterArtifact: no router, one of a newer format, or damaged bytes.
+    """
+    if len(data) < _HEADER.size or not data.startswith(MAGIC):
+        raise BadRouterArtifact("these bytes are no router; fetch it again from the coordinator")
+    _, version, checksum = _HEADER.unpack_from(data)
+    if version != ARTIFACT_VERSION:
+        raise BadRouterArtifact(f"this router has format {version}; upgrade ridgeway to a release that knows it")
+    body = data[_HEADER.size :]
+    if hashlib.sha256(body).digest() != checksum:
+        raise BadRouterArtifact("this router is damaged; fetch it again from the coordinator")
+    try:
+        artifact = decode(m.RouterArtifact, body)
+    except MalformedMessage as error:
+        raise BadRouterArtifact("this router does not parse; fetch it again from the coordinator") from error
+    return _weights(artifact), artifact.published_unix_ms
+
+
+def pieces(version: int, artifact: bytes) -> Iterator[m.RouterChunk]:
+    """An artifact cut into the messages of the feed."""
+    for offset in range(0, len(artifact), PIECE_BYTES):
+        yield m.RouterChunk(version, len(artifact), offset, artifact[offset : offset + PIECE_BYTES])
+
+
+def _weights(artifact: m.RouterArtifact) -> RouterWeights:
+    shape = (artifact.dimension, len(artifact.domains))
+    values = np.frombuffer(artifact.weights, dtype="<f8")
+    if values.size != shape[0] * shape[1] or not np.isfinite(values).all():
+        raise BadRouterArtifact(f"this router's weights are not {shape[0]} x {shape[1]} finite numbers; fetch it again")
+    return RouterWeights(
+        version=artifact.version,
+        domains=artifact.domains,
+        weights=values.reshape(shape),
+        ridge=artifact.ridge,
+        sum_digest=artifact.sum_digest,
+        manifest_digest=artifact.manifest_digest,
+        experts=tuple(Expert(owner=e.owner, domain=e.domain, url=e.url, model=e.model) for e in artifact.experts),
+    )
