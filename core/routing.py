@@ -1,0 +1,207 @@
+"""Where a prompt goes: token votes of lowest entropy (the paper), or the sum of all token scores (DESIGN section 2).
+
+One prompt is routed over plain Python lists and a batch over numpy arrays, since a prompt of fifty tokens is too short
+for numpy to pay; both give the same decisions to the bit, which the tests hold against a dense oracle.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import chain
+from typing import NamedTuple, assert_never
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Encoding
+
+from ridgeway.embedder import Embedder
+from ridgeway.errors import RidgewayError
+from ridgeway.manifest import DecisionRule, RoutingSettings
+from ridgeway.router import Expert, RouterWeights
+from ridgeway.vote_table import VoteTable, score_blocks
+
+
+class NoKnownToken(RidgewayError):
+    """A prompt that says nothing to the router."""
+
+
+class Decision(NamedTuple):
+    """Where a prompt goes, and why.
+
+    Attributes:
+        domain: the chosen domain.
+        confidence: in [0, 1]; under `votes` the winner's share of the kept votes, under `scores` the winner's softmax
+            of the mean scores.
+        votes: for each domain its kept votes, or under `scores` its mean score.
+        expert: who serves the domain; None if nobody does.
+        router_version: the router that decided.
+    """
+
+    domain: str
+    confidence: float
+    votes: dict[str, float]
+    expert: Expert | None
+    router_version: int
+
+
+def refusal() -> NoKnownToken:
+    """Why a prompt cannot be routed."""
+    return NoKnownToken("the prompt has no token that the embedder knows; send a prompt with words in it")
+
+
+class TokenRouter:
+    """A router with its embedder, ready to decide.
+
+    Immutable; a new router version is a new TokenRouter. Building it scores the whole vocabulary once.
+    """
+
+    def __init__(self, router: RouterWeights, embedder: Embedder, settings: RoutingSettings) -> None:
+        self.router = router
+        self.embedder = embedder
+        self.settings = settings
+        self._domains = router.domains
+        # -1 is no id, so a tokeniser without an unknown token needs no case of its own.
+        self._unknown = -1 if embedder.unknown_id is None else embedder.unknown_id
+        self._experts = {expert.domain: expert for expert in sorted(router.experts, key=_preference, reverse=True)}
+        if settings.rule is DecisionRule.VOTES:
+            self._prepare_votes(VoteTable.build(router.weights, embedder))
+
+    def _prepare_votes(self, table: VoteTable) -> None:
+        order = np.argsort(table.ranks)
+        self._ranks = table.ranks
+        self._voters = table.voters
+        self._vote_by_rank = table.votes[order]
+        self._entropy_by_rank = table.entropies[order]
+        # Plain lists for the path of one prompt: indexing an array from Python costs ten times as much.
+        self._rank_of = table.ranks.tolist().__getitem__
+        self._vote_list: list[int] = self._vote_by_rank.tolist()
+        self._entropy_list: list[float] = self._entropy_by_rank.tolist()
+
+    @cached_property
+    def _scores(self) -> npt.NDArray[np.float64]:
+        """Scores of the vocabulary, float64, V x (K + 1); the last column counts, so that special tokens weigh 0."""
+        table = np.ones((self.embedder.vocabulary_size, len(self._domains) + 1), dtype=np.float64)
+        for start, scores in score_blocks(self.router.weights, self.embedder):
+            table[start : start + len(scores), :-1] = scores
+        table[self.embedder.special_ids] = 0.0
+        return table
+
+    def with_settings(self, settings: RoutingSettings) -> "TokenRouter":
+        """The same router under other settings."""
+        return self if settings == self.settings else TokenRouter(self.router, self.embedder, settings)
+
+    def route(self, prompt: str, top_k: int | None = None) -> Decision:
+        """Decide about one prompt; `top_k` overrides the settings'.
+
+        Raises:
+            NoKnownToken: the prompt is empty or has no known token.
+        """
+        if self.settings.rule is DecisionRule.SCORES:
+            outcome = self.route_batch([prompt])[0]
+            if isinstance(outcome, NoKnownToken):
+                raise outcome
+            return outcome
+        ids = self.embedder.encode(prompt)
+        kept = sorted(map(self._rank_of, ids))[: top_k or self.settings.top_k]
+        while kept and kept[-1] >= self._voters:
+            kept.pop()
+        if not kept or (self._unknown in ids and not self._knows_any(ids)):
+            raise refusal()
+        votes = [0.0] * len(self._domains)
+        for rank in kept:
+            votes[self._vote_list[rank]] += 1.0
+        most = max(votes)
+        winner = votes.index(most)
+        if votes.count(most) > 1:
+            winner = self._break_tie(kept, votes, most)
+        return self._decision(winner, most / len(kept), votes)
+
+    def _knows_any(self, ids: list[int]) -> bool:
+        return any(i != self._unknown and self._rank_of(i) < self._voters for i in set(ids))
+
+    def _break_tie(self, kept: list[int], votes: list[float], most: float) -> int:
+        """The smaller summed entropy, then the smaller domain index."""
+        entropy = [0.0] * len(votes)
+        for rank in kept:
+            entropy[self._vote_list[rank]] += self._entropy_list[rank]
+        return min((entropy[i], i) for i in range(len(votes)) if votes[i] == most)[1]
+
+    def route_batch(self, prompts: Sequence[str], top_k: int | None = None) -> list[Decision | NoKnownToken]:
+        """Decide about many prompts, in their order; one that cannot be routed stands as its error."""
+        return self.route_encodings(self.embedder.encode_batch(prompts), top_k)
+
+    def route_encodings(self, encodings: Sequence[Encoding], top_k: int | None = None) -> list[Decision | NoKnownToken]:
+        """Decide about prompts that are tokenised already."""
+        lists = [encoding.ids for encoding in encodings]
+        lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
+        ids = np.fromiter(chain.from_iterable(lists), dtype=np.int64, count=int(lengths.sum()))
+        match self.settings.rule:
+            case DecisionRule.VOTES:
+                winners, confidence, votes = self._vote(ids, lengths, top_k or self.settings.top_k)
+            case DecisionRule.SCORES:
+                winners, confidence, votes = self._sum_scores(ids, lengths)
+            case _:
+                assert_never(self.settings.rule)
+        return [
+            self._decision(winner, sure, row) if winner >= 0 else refusal()
+            for winner, sure, row in zip(winners.tolist(), confidence.tolist(), votes.tolist(), strict=True)
+        ]
+
+    def _vote(
+        self, ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], top_k: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Winner (-1: nobody voted), confidence and votes (n x K) of n prompts given as one run of tokens.
+
+        Ranks are unique for each vocabulary entry, so one sort of (prompt, rank) keys orders every prompt's tokens.
+        """
+        count, domains = lengths.size, len(self._domains)
+        vocabulary = self._ranks.size
+        owner = np.repeat(np.arange(count), lengths)
+        ranks = self._ranks[ids]
+        known = np.bincount(owner[(ids != self._unknown) & (ranks < self._voters)], minlength=count)
+        keys = owner * vocabulary + ranks
+        keys.sort()
+        starts = np.cumsum(lengths) - lengths
+        kept = np.arange(keys.size) - starts[owner] < top_k
+        prompt, rank = np.divmod(keys[kept], vocabulary)
+        voting = rank < self._voters
+        prompt, rank = prompt[voting], rank[voting]
+        cells = prompt * domains + self._vote_by_rank[rank]
+        votes = np.bincount(cells, minlength=count * domains).reshape(count, domains).astype(np.float64)
+        entropy = np.bincount(cells, self._entropy_by_rank[rank], count * domains).reshape(count, domains)
+        most = votes.max(axis=1)
+        entropy[votes < most[:, None]] = np.inf
+        winners = np.where(known > 0, entropy.argmin(axis=1), -1)
+        return winners, most / np.maximum(votes.sum(axis=1), 1.0), votes
+
+    def _sum_scores(
+        self, ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Winner (-1: no known token), confidence and mean scores (n x K) of n prompts given as one run of tokens."""
+        starts = np.cumsum(lengths) - lengths
+        sums = np.zeros((lengths.size, len(self._domains) + 1), dtype=np.float64)
+        filled = lengths > 0
+        if filled.any():
+            sums[filled] = np.add.reduceat(self._scores[ids], starts[filled], axis=0)
+        voting = sums[:, -1]
+        known = voting - np.bincount(
+            np.repeat(np.arange(lengths.size), lengths)[ids == self._unknown], minlength=lengths.size
+        )
+        means = sums[:, :-1] / np.maximum(voting, 1.0)[:, None]
+        likelihood = np.exp(means - means.max(axis=1, keepdims=True))
+        confidence = likelihood.max(axis=1) / likelihood.sum(axis=1)
+        return np.where(known > 0, means.argmax(axis=1), -1), confidence, means
+
+    def _decision(self, winner: int, confidence: float, votes: list[float]) -> Decision:
+        domain = self._domains[winner]
+        return Decision(
+            domain,
+            confidence,
+            dict(zip(self._domains, votes, strict=True)),
+            self._experts.get(domain),
+            self.router.version,
+        )
+
+
+def _preference(expert: Expert) -> tuple[str, str, str]:
+    """Of several experts for one domain the first by owner, URL and model is named."""
+    return expert.owner, expert.url, expert.model

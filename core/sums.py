@@ -1,0 +1,137 @@
+"""The federation's sum: exact integers, so that joining and leaving restores the earlier bits (DESIGN section 3).
+
+Over all contributions it holds the packed triangle of A = sum of G; for each domain the moment (its column of B, which
+is the last column of its G) and the number of rows. All of it is additive, so that a masked round's sum can be added
+the same way.
+"""
+
+import hashlib
+import struct
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ridgeway import fixed_point, triangle
+from ridgeway.errors import RidgewayError
+
+_LABEL = b"ridgeway/v1/sum"
+
+
+class NotInSum(RidgewayError):
+    """A contribution to be taken out that is not in."""
+
+
+class InconsistentSum(RidgewayError):
+    """The domains' moments do not add up to the last column of A."""
+
+
+@dataclass(slots=True)
+class DomainSum:
+    """What the sum holds for one domain: the moment in fixed point (int64[D]), rows, and how many contributions."""
+
+    moment: npt.NDArray[np.int64] = field(repr=False)
+    rows: int = 0
+    contributions: int = 0
+
+
+@dataclass(slots=True)
+class FederationSum:
+    """The exact sum of all contributions of one federation.
+
+    Attributes:
+        dimension: D.
+        fraction_bits: the manifest's.
+    """
+
+    dimension: int
+    fraction_bits: int
+    triangle: npt.NDArray[np.int64] = field(init=False, repr=False)
+    _domains: dict[str, DomainSum] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.triangle = np.zeros(triangle.length(self.dimension), dtype=np.int64)
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains with at least one contribution, sorted; this is the order of B's columns."""
+        return tuple(sorted(self._domains))
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Rows of each domain, in the order of `domains`."""
+        return tuple(self._domains[name].rows for name in self.domains)
+
+    @property
+    def masses(self) -> npt.NDArray[np.float64]:
+        """Mass of each domain, float64[K], in the order of `domains`."""
+        corners = np.array([self._domains[name].moment[-1] for name in self.domains], dtype=np.int64)
+        return fixed_point.decode(corners, self.fraction_bits)
+
+    def add(self, domain: str, vector: npt.NDArray[np.int64], rows: int) -> None:
+        """Add one contribution: its packed triangle, int64[D (D + 1) / 2], and its number of rows."""
+        held = self._domains.setdefault(domain, DomainSum(np.zeros(self.dimension, dtype=np.int64)))
+        self.triangle += vector
+        held.moment += triangle.last_column(vector, self.dimension)
+        held.rows += rows
+        held.contributions += 1
+
+    def subtract(self, domain: str, vector: npt.NDArray[np.int64], rows: int) -> None:
+        """Take one contribution out again; a domain goes with its last contribution.
+
+        Raises:
+            NotInSum: the domain has no contribution, or fewer rows.
+        """
+        held = self._domains.get(domain)
+        if held is None or held.rows < rows:
+            raise NotInSum(f"domain {domain} holds no contribution of {rows} rows; rebuild the sum from the ledger")
+        self.triangle -= vector
+        held.moment -= triangle.last_column(vector, self.dimension)
+        held.rows -= rows
+        held.contributions -= 1
+        if held.contributions == 0:
+            del self._domains[domain]
+
+    def normal_equations(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """A (float64, D x D) and B (float64, D x K) of the ridge regression.
+
+        Raises:
+            InconsistentSum: see `check`.
+        """
+        self.check()
+        a = triangle.unpack(fixed_point.decode(self.triangle, self.fraction_bits), self.dimension)
+        moments = np.array([self._domains[name].moment for name in self.domains], dtype=np.int64)
+        return a, fixed_point.decode(moments, self.fraction_bits).reshape(-1, self.dimension).T
+
+    def check(self) -> None:
+        """Every row has exactly one label, so the moments' sum is the last column of A; masked or not.
+
+        Raises:
+            InconsistentSum: it is not.
+        """
+        moments = np.zeros(self.dimension, dtype=np.int64)
+        for held in self._domains.values():
+            moments += held.moment
+        if not np.array_equal(moments, triangle.last_column(self.triangle, self.dimension)):
+            raise InconsistentSum("the moments do not add up to the last column of A; rebuild the sum from the ledger")
+
+    def copy(self) -> "FederationSum":
+        """An independent copy, for a solver that runs while the sum goes on."""
+        other = FederationSum(self.dimension, self.fraction_bits)
+        other.triangle[:] = self.triangle
+        other._domains = {
+            name: DomainSum(held.moment.copy(), held.rows, held.contributions) for name, held in self._domains.items()
+        }
+        return other
+
+    def digest(self, manifest_digest: bytes) -> bytes:
+        """SHA-256 over canonical bytes: equal sums give equal digests on every machine, 32 bytes."""
+        digest = hashlib.sha256(_LABEL + manifest_digest)
+        digest.update(struct.pack("<QQQ", self.dimension, self.fraction_bits, len(self._domains)))
+        for name in self.domains:
+            held = self._domains[name]
+            encoded = name.encode()
+            digest.update(struct.pack("<QQ", len(encoded), held.rows) + encoded)
+            digest.update(held.moment.astype("<i8", copy=False))
+        digest.update(self.triangle.astype("<i8", copy=False))
+        return digest.digest()

@@ -1,0 +1,52 @@
+"""The packed upper triangle of a symmetric D x D matrix: row-major, D (D + 1) / 2 entries, diagonal included."""
+
+from functools import lru_cache
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Number = TypeVar("Number", np.int64, np.float64)
+
+
+def length(dimension: int) -> int:
+    """Entries of the packed triangle of a matrix with D = dimension rows."""
+    return dimension * (dimension + 1) // 2
+
+
+@lru_cache(maxsize=8)
+def row_starts(dimension: int) -> npt.NDArray[np.int64]:
+    """Where each row begins in the packed triangle, int64[D]; its first entry is the diagonal."""
+    rows = np.arange(dimension, dtype=np.int64)
+    starts = rows * dimension - rows * (rows - 1) // 2
+    starts.setflags(write=False)
+    return starts
+
+
+def pack(matrix: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """The upper triangle of a D x D matrix as one vector; what is below the diagonal is not read."""
+    dimension = matrix.shape[0]
+    packed = np.empty(length(dimension), dtype=matrix.dtype)
+    for row, start in enumerate(row_starts(dimension)):
+        packed[start : start + dimension - row] = matrix[row, row:]
+    return packed
+
+
+def unpack(packed: npt.NDArray[Number], dimension: int) -> npt.NDArray[Number]:
+    """The symmetric D x D matrix of a packed triangle."""
+    matrix = np.empty((dimension, dimension), dtype=packed.dtype)
+    for row, start in enumerate(row_starts(dimension)):
+        values = packed[start : start + dimension - row]
+        matrix[row, row:] = values
+        matrix[row:, row] = values
+    return matrix
+
+
+def diagonal(packed: npt.NDArray[Number], dimension: int) -> npt.NDArray[Number]:
+    """The diagonal, D entries."""
+    return packed[row_starts(dimension)]
+
+
+def last_column(packed: npt.NDArray[Number], dimension: int) -> npt.NDArray[Number]:
+    """The last column, D entries: of a Gram matrix with bias, the moment."""
+    return packed[row_starts(dimension) + np.arange(dimension - 1, -1, -1)]
