@@ -8,7 +8,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,8 @@ from ridgeway.errors import RidgewayError
 
 _TOKENIZER_LABEL = b"ridgeway/v1/tokenizer"
 _MATRIX_LABEL = b"ridgeway/v1/matrix"
-# Rows hashed at a time: 4,096 x 4,096 floats are 67 MB.
-_HASH_ROWS = 4096
+# Rows widened at a time: 4,096 x 4,096 floats are 67 MB.
+_BLOCK_ROWS = 4096
 
 
 class EmbedderError(RidgewayError):
@@ -46,8 +46,8 @@ class EmbedderFingerprint:
     dimension: int
 
     def matches(self, other: "EmbedderFingerprint") -> bool:
-        """Whether both make the same rows of the same prompts."""
-        return (self.tokenizer_sha256, self.matrix_sha256) == (other.tokenizer_sha256, other.matrix_sha256)
+        """Whether both make the same rows of the same prompts: all but the name is equal."""
+        return replace(self, name=other.name) == other
 
     def describe(self) -> str:
         """The name with both hashes shortened, for a person who compares two."""
@@ -101,7 +101,7 @@ class Embedder:
         """The embeddings of these ids, float32, n x d."""
         return widen(self._matrix[ids], None if self._scales is None else self._scales[ids])
 
-    def blocks(self, size: int) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    def blocks(self, size: int = _BLOCK_ROWS) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
         """The whole matrix by blocks of rows: first id and float32, block x d."""
         for start in range(0, self.vocabulary_size, size):
             stop = start + size
@@ -114,14 +114,17 @@ def fingerprint(
     """The fingerprint of a tokeniser's JSON and a matrix; reads every row.
 
     Raises:
-        EmbedderError: the tokeniser is not a JSON object.
+        EmbedderError: the tokeniser is not a JSON object, or a row has a number that is not finite.
     """
     digest = hashlib.sha256(_MATRIX_LABEL + struct.pack("<QQ", *matrix.shape))
-    for start in range(0, matrix.shape[0], _HASH_ROWS):
-        stop = start + _HASH_ROWS
-        digest.update(
-            widen(matrix[start:stop], None if scales is None else scales[start:stop]).astype("<f4", copy=False)
-        )
+    for start in range(0, matrix.shape[0], _BLOCK_ROWS):
+        stop = start + _BLOCK_ROWS
+        rows = widen(matrix[start:stop], None if scales is None else scales[start:stop])
+        if not np.isfinite(rows).all():
+            raise EmbedderError(
+                f"the embedding matrix of {name} has numbers that are not finite from row {start} on; download it again"
+            )
+        digest.update(rows.astype("<f4", copy=False))
     return EmbedderFingerprint(
         name=name,
         tokenizer_sha256=hashlib.sha256(_TOKENIZER_LABEL + canonical_tokenizer(tokenizer_json)).hexdigest(),

@@ -1,0 +1,59 @@
+"""TLS 1.3 only, both sides known by the federation's own authority.
+
+gRPC's Python API has no setting for the lowest TLS version. It does take a list of cipher suites for TLS 1.2, which we
+fill with one that needs an RSA certificate: Ridgeway's certificates are all ECDSA, so a TLS 1.2 handshake never has a
+suite in common, while the suites of TLS 1.3 are fixed and not affected. gRPC reads the variable once, when it starts.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-RSA-AES256-GCM-SHA384"
+
+import grpc  # noqa: E402
+
+from ridgeway.crypto.certificates import COORDINATOR_NAME  # noqa: E402
+from ridgeway.runtime.channel_options import channel_options  # noqa: E402
+
+
+@dataclass(frozen=True, slots=True)
+class MemberTls:
+    """What one end shows and whom it believes: PEM bytes."""
+
+    authority_pem: bytes
+    certificate_pem: bytes
+    key_pem: bytes = field(repr=False)
+
+
+def mutual_server_credentials(current: Callable[[], MemberTls]) -> grpc.ServerCredentials:
+    """Server side of mutual TLS; `current` is asked at every handshake, so a renewed certificate is served at once."""
+
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        tls = current()
+        return grpc.ssl_server_certificate_configuration([(tls.key_pem, tls.certificate_pem)], tls.authority_pem)
+
+    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=True)
+
+
+def enrolment_server_credentials(current: Callable[[], MemberTls]) -> grpc.ServerCredentials:
+    """Server side for owners who have no certificate yet; the authority is sent along, for them to compare its hash."""
+
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        tls = current()
+        chain = tls.certificate_pem + tls.authority_pem
+        return grpc.ssl_server_certificate_configuration([(tls.key_pem, chain)], None)
+
+    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=False)
+
+
+def member_channel(address: str, tls: MemberTls, server_name: str = COORDINATOR_NAME) -> grpc.aio.Channel:
+    """A channel over mutual TLS to whoever holds a certificate of the authority with this name, at whatever address."""
+    credentials = grpc.ssl_channel_credentials(tls.authority_pem, tls.key_pem, tls.certificate_pem)
+    return grpc.aio.secure_channel(address, credentials, options=channel_options(server_name))
+
+
+def enrolment_channel(address: str, authority_pem: bytes) -> grpc.aio.Channel:
+    """A channel to the coordinator for an owner without a certificate; the authority was pinned before."""
+    credentials = grpc.ssl_channel_credentials(authority_pem)
+    return grpc.aio.secure_channel(address, credentials, options=channel_options(COORDINATOR_NAME))
