@@ -124,7 +124,7 @@ def fingerprint(
             raise EmbedderError(
                 f"the embedding matrix of {name} has numbers that are not finite from row {start} on; download it again"
             )
-        digest.update(rows.astype("<f4", copy=False))
+        digest.update(rows.astype("<f4", copy=False).data)
     return EmbedderFingerprint(
         name=name,
         tokenizer_sha256=hashlib.sha256(_TOKENIZER_LABEL + canonical_tokenizer(tokenizer_json)).hexdigest(),

@@ -70,7 +70,9 @@ def ridge_regression(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], rid
     if info == 0:
         return np.ascontiguousarray(solution)
     values, vectors = eigh(a)
-    return vectors @ ((vectors.T @ b) / (np.maximum(values, 0.0) + ridge)[:, None])
+    shrunk: npt.NDArray[np.float64] = (vectors.T @ b) / (np.maximum(values, 0.0) + ridge)[:, None]
+    weights: npt.NDArray[np.float64] = vectors @ shrunk
+    return weights
 
 
 def generalised_cross_validation(

@@ -132,6 +132,6 @@ class FederationSum:
             held = self._domains[name]
             encoded = name.encode()
             digest.update(struct.pack("<QQ", len(encoded), held.rows) + encoded)
-            digest.update(held.moment.astype("<i8", copy=False))
-        digest.update(self.triangle.astype("<i8", copy=False))
+            digest.update(held.moment.astype("<i8", copy=False).data)
+        digest.update(self.triangle.astype("<i8", copy=False).data)
         return digest.digest()

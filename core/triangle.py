@@ -49,4 +49,5 @@ def diagonal(packed: npt.NDArray[Number], dimension: int) -> npt.NDArray[Number]
 
 def last_column(packed: npt.NDArray[Number], dimension: int) -> npt.NDArray[Number]:
     """The last column, D entries: of a Gram matrix with bias, the moment."""
-    return packed[row_starts(dimension) + np.arange(dimension - 1, -1, -1)]
+    column: npt.NDArray[Number] = packed[row_starts(dimension) + np.arange(dimension - 1, -1, -1)]
+    return column

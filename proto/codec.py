@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
+from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from ridgeway.errors import RidgewayError
@@ -74,7 +74,7 @@ def decoder(kind: type[M]) -> Callable[[bytes], M]:
 
 
 @cache
-def _generated(kind: type[Any]) -> Callable[[], Message]:
+def _generated(kind: Any) -> Callable[[], Message]:
     generated = getattr(ridgeway_pb2, kind.__name__, None)
     if generated is None or getattr(messages, kind.__name__, None) is not kind:
         raise TypeError(f"{kind.__name__} is no message of ridgeway.v1")
@@ -83,14 +83,14 @@ def _generated(kind: type[Any]) -> Callable[[], Message]:
 
 
 @cache
-def _fields(kind: type[Any]) -> tuple[_Field, ...]:
+def _fields(kind: Any) -> tuple[_Field, ...]:
     descriptor = _generated(kind)().DESCRIPTOR
     return tuple(
         _Field(
             name=field.name,
             repeated=field.is_repeated,
-            message=getattr(messages, field.message_type.name) if field.type == FieldDescriptor.TYPE_MESSAGE else None,
-            enum=getattr(messages, field.enum_type.name) if field.type == FieldDescriptor.TYPE_ENUM else None,
+            message=getattr(messages, field.message_type.name) if field.message_type else None,
+            enum=getattr(messages, field.enum_type.name) if field.enum_type else None,
         )
         for field in descriptor.fields
     )

@@ -50,8 +50,8 @@ def fetch_pinned_authority(address: str, ca_sha256: bytes, timeout_s: float = TI
             _require_issued(chain[0], candidate)
             return candidate.public_bytes(serialization.Encoding.PEM)
     raise AuthorityMismatch(
-        f"the server at {address} does not show the authority that the invitation names; somebody may stand between you "
-        "and the coordinator. Nothing secret was sent; ask for a new invitation"
+        f"the server at {address} does not show the authority that the invitation names; somebody may stand between you"
+        " and the coordinator. Nothing secret was sent; ask for a new invitation"
     )
 
 
@@ -60,8 +60,8 @@ def _require_issued(leaf: x509.Certificate, authority: x509.Certificate) -> None
         leaf.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature) as error:
         raise AuthorityMismatch(
-            "the server shows the right authority, but its own certificate is not by it; somebody may stand between you "
-            "and the coordinator. Nothing secret was sent; ask for a new invitation"
+            "the server shows the right authority, but its own certificate is not by it; somebody may stand between you"
+            " and the coordinator. Nothing secret was sent; ask for a new invitation"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Errors across gRPC: on the server our exceptions become status codes, on the client status codes become exceptions."""
+"""Errors across gRPC: our exceptions become status codes on the server, and exceptions again on the client."""
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

@@ -2,19 +2,30 @@
 
 gRPC's Python API has no setting for the lowest TLS version. It does take a list of cipher suites for TLS 1.2, which we
 fill with one that needs an RSA certificate: Ridgeway's certificates are all ECDSA, so a TLS 1.2 handshake never has a
-suite in common, while the suites of TLS 1.3 are fixed and not affected. gRPC reads the variable once, when it starts.
+suite in common, while the suites of TLS 1.3 are fixed and not affected. gRPC reads the list once, on import, so
+the package `ridgeway` sets it before that.
 """
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-os.environ["GRPC_SSL_CIPHER_SUITES"] = "ECDHE-RSA-AES256-GCM-SHA384"
+import grpc
 
-import grpc  # noqa: E402
+from ridgeway import TLS_1_2_SUITES
+from ridgeway.crypto.certificates import COORDINATOR_NAME
+from ridgeway.errors import RidgewayError
+from ridgeway.runtime.channel_options import channel_options
 
-from ridgeway.crypto.certificates import COORDINATOR_NAME  # noqa: E402
-from ridgeway.runtime.channel_options import channel_options  # noqa: E402
+
+class TlsVersionNotEnforced(RidgewayError):
+    """gRPC was imported too early to be held to TLS 1.3."""
+
+
+if os.environ.get("GRPC_SSL_CIPHER_SUITES") != TLS_1_2_SUITES:
+    raise TlsVersionNotEnforced(
+        "gRPC was imported before ridgeway, so TLS 1.2 cannot be ruled out; import ridgeway first"
+    )
 
 
 @dataclass(frozen=True, slots=True)

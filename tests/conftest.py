@@ -4,6 +4,11 @@ from pathlib import Path
 
 import pytest
 
+# First of all, since it holds gRPC to TLS 1.3 only before gRPC is imported.
+import ridgeway
+
+assert ridgeway.TLS_1_2_SUITES
+
 SHARED = Path(__file__).parents[1].parent / "shared"
 
 

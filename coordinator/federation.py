@@ -1,0 +1,297 @@
+"""The federation as its coordinator keeps it: ledger, payloads and the exact sum, changed together.
+
+Everything here blocks and is called by one thread at a time. A change is first committed to the ledger and then applied
+to the sum in memory; the sum is derived state, rebuilt at start by adding the committed integers, so nothing can be
+counted twice and a crash between the two steps loses nothing.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ridgeway import triangle
+from ridgeway.contribution_check import check_contribution
+from ridgeway.coordinator.ledger import Entry, Ledger, Member
+from ridgeway.coordinator.membership import Membership, NotAMember
+from ridgeway.coordinator.payload_store import PayloadKey, PayloadStore, StagedPayload
+from ridgeway.crypto.owner_name import check_domain_name
+from ridgeway.crypto.payload_digest import payload_digest, record_digest
+from ridgeway.errors import RidgewayError
+from ridgeway.fixed_point import HEADROOM_BITS
+from ridgeway.manifest import Manifest
+from ridgeway.proto.messages import ContributionBody, Expert, MemberState, SignedRecord, WithdrawalBody
+from ridgeway.proto.records import open_contribution, open_withdrawal
+from ridgeway.protocol.admission import Admission, admit
+from ridgeway.protocol.upload import UploadAssembly
+from ridgeway.runtime.data_dir import DataDirectory
+from ridgeway.sums import FederationSum
+
+_log = logging.getLogger("ridgeway.coordinator")
+
+LEDGER_FILE = "ledger.db"
+ENTRIES_MAX = 1 << HEADROOM_BITS
+
+
+class WrongOwner(RidgewayError):
+    """A record of another owner or federation than the caller's."""
+
+
+class WrongManifest(RidgewayError):
+    """Statistics computed under another manifest."""
+
+
+class WrongPayloadSize(RidgewayError):
+    """A payload of another length than the federation's vectors."""
+
+
+class FederationFull(RidgewayError):
+    """More contributions than the fixed-point head-room allows."""
+
+
+class UnknownDomain(RidgewayError):
+    """A domain that the owner does not contribute to."""
+
+
+class UnknownOwner(RidgewayError):
+    """An owner that never enrolled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A checked record whose payload is still to come, and what stands in its place now."""
+
+    record: SignedRecord
+    body: ContributionBody
+    key: PayloadKey
+    standing: Entry | None
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The outcome of a change: the sum's digest after it, and whether it had been made before."""
+
+    sequence: int
+    sum_digest: bytes
+    repeated: bool
+
+
+class Federation:
+    """One federation's durable state and sum."""
+
+    def __init__(self, directory: DataDirectory, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.manifest_digest = manifest.digest()
+        self.ledger = Ledger(directory.path / LEDGER_FILE)
+        self.payloads = PayloadStore(directory.folder("payloads"))
+        self.membership = Membership(manifest.federation_id)
+        self.membership.reload(self.ledger)
+        self.sum = self._rebuilt_sum()
+        self.sum_digest = self.sum.digest(self.manifest_digest)
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self.ledger.close()
+
+    def _rebuilt_sum(self) -> FederationSum:
+        total = FederationSum(self.manifest.dimension, self.manifest.fraction_bits)
+        standing = [entry for entry in self.ledger.entries() if entry.payload_digest is not None]
+        self.payloads.keep_only((entry.payload_key for entry in standing), time.time())
+        for entry in standing:
+            total.add(entry.domain, self.payloads.vector(entry.payload_key), entry.rows)
+        return total
+
+    # Contributions
+
+    def offer(self, member: Member, record: SignedRecord) -> Offer:
+        """Check a contribution's record, before its payload.
+
+        Raises:
+            BadSignature, MalformedMessage, MalformedRecord, WrongOwner, WrongManifest, WrongPayloadSize, BadName,
+            StaleSequence, ConflictingRecord, FederationFull: the record is refused; nothing was changed.
+        """
+        body = open_contribution(record, member.identity_public_key)
+        self._check_owner(member, body.owner, body.federation_id)
+        check_domain_name(body.domain)
+        if body.manifest_digest != self.manifest_digest:
+            raise WrongManifest(
+                "these statistics were computed under another manifest; fetch it and compute them again"
+            )
+        size = 8 * triangle.length(self.manifest.dimension)
+        if body.payload_bytes != size:
+            raise WrongPayloadSize(
+                f"a payload here has {size} bytes, this one {body.payload_bytes}; check the embedder"
+            )
+        digest = record_digest(record.body)
+        standing = self.ledger.entry(body.owner, body.domain)
+        admission = admit(standing.standing if standing else None, body.sequence, digest)
+        if standing is None and len(self.ledger.entries()) >= ENTRIES_MAX:
+            raise FederationFull(f"the federation holds {ENTRIES_MAX} contributions, its limit; evict owners that left")
+        key = PayloadKey(body.owner, body.domain, digest)
+        return Offer(record, body, key, standing, admission is Admission.REPEAT)
+
+    def stage(self, offer: Offer) -> StagedPayload:
+        """Open the file that an offer's payload goes to, with what an earlier try left of it."""
+        assembly = UploadAssembly(offer.body.payload_bytes, offer.body.chunk_digests)
+        committed = offer.standing.payload_key if offer.standing else None
+        return self.payloads.resume(offer.key, committed, assembly)
+
+    def check_payload(self, offer: Offer) -> None:
+        """Check a whole payload; what fails is removed.
+
+        Raises:
+            ContributionRefused: the numbers cannot be one domain's statistics.
+        """
+        manifest = self.manifest
+        try:
+            vector = self.payloads.vector(offer.key)
+            check_contribution(vector, manifest.dimension, manifest.mass, manifest.fraction_bits, offer.body.rows)
+        except RidgewayError:
+            self.payloads.remove(offer.key)
+            raise
+
+    def commit(self, offer: Offer) -> Change:
+        """Commit a checked contribution and add it to the sum.
+
+        Raises:
+            NotAMember, StaleSequence, ConflictingRecord: the owner or its standing changed meanwhile; nothing changed.
+        """
+        body = offer.body
+        self._require_active(body.owner)
+        old = self.ledger.entry(body.owner, body.domain)
+        if admit(old.standing if old else None, body.sequence, offer.key.record_digest) is Admission.REPEAT:
+            return Change(body.sequence, self.sum_digest, repeated=True)
+        vector = self.payloads.vector(offer.key)
+        digest = payload_digest(body.payload_bytes, body.chunk_digests)
+        entry = Entry(body.owner, body.domain, body.sequence, offer.key.record_digest, body.rows, digest, _now_ms())
+        self.ledger.put(entry, offer.record)
+        self._replace(old, entry, vector)
+        _log.info("committed %s/%s sequence %d: sum %s", body.owner, body.domain, body.sequence, self.sum_digest.hex())
+        return Change(body.sequence, self.sum_digest, repeated=False)
+
+    def withdraw(self, member: Member, record: SignedRecord) -> Change:
+        """Take one domain of an owner out of the sum; its sequence number stays taken.
+
+        Raises:
+            BadSignature, MalformedMessage, MalformedRecord, WrongOwner, UnknownDomain, StaleSequence,
+            ConflictingRecord: refused; nothing was changed.
+        """
+        body = self._open_withdrawal(member, record)
+        old = self.ledger.entry(body.owner, body.domain)
+        if old is None:
+            raise UnknownDomain(
+                f"{body.owner} contributes nothing to {body.domain[:80]!r}; `ridgeway status` lists what it does"
+            )
+        digest = record_digest(record.body)
+        if admit(old.standing, body.sequence, digest) is Admission.REPEAT:
+            return Change(body.sequence, self.sum_digest, repeated=True)
+        tombstone = Entry(body.owner, body.domain, body.sequence, digest, 0, None, _now_ms())
+        self.ledger.put(tombstone, record)
+        self._replace(old, None, None)
+        _log.info("withdrew %s/%s: sum %s", body.owner, body.domain, self.sum_digest.hex())
+        return Change(body.sequence, self.sum_digest, repeated=False)
+
+    def leave(self, member: Member, record: SignedRecord) -> Change:
+        """Take everything of an owner out of the sum and end its membership; a repeat is acknowledged.
+
+        Raises:
+            BadSignature, MalformedMessage, MalformedRecord, WrongOwner, StaleSequence: refused; nothing was changed.
+        """
+        body = self._open_withdrawal(member, record)
+        if member.state is MemberState.LEFT and member.leave_record == record.body:
+            return Change(body.sequence, self.sum_digest, repeated=True)
+        self._require_active(body.owner)
+        for entry in self.entries_of(body.owner):
+            admit(entry.standing, body.sequence, b"leave")
+        self._remove(body.owner, MemberState.LEFT, record.body)
+        return Change(body.sequence, self.sum_digest, repeated=False)
+
+    # Administration
+
+    def evict(self, owner: str) -> bytes:
+        """Take everything of an owner out of the sum and refuse its certificates; the sum's digest.
+
+        Raises:
+            UnknownOwner: nobody of this name ever enrolled.
+        """
+        self._require_known(owner)
+        self._remove(owner, MemberState.EVICTED, None)
+        return self.sum_digest
+
+    def revoke(self, owner: str) -> bytes:
+        """Refuse an owner's certificates from now on; its contributions stay in the sum; the sum's digest.
+
+        Raises:
+            UnknownOwner: nobody of this name ever enrolled.
+            NotAMember: it is no member any more.
+        """
+        self._require_known(owner)
+        self._require_active(owner)
+        self.ledger.revoke(owner)
+        self.membership.reload(self.ledger)
+        _log.info("revoked %s", owner)
+        return self.sum_digest
+
+    def set_experts(self, owner: str, experts: tuple[Expert, ...]) -> None:
+        """Replace an owner's experts."""
+        if tuple(e for e in self.ledger.experts() if e.owner == owner) != experts:
+            self.ledger.set_experts(owner, experts)
+
+    # What is inside
+
+    def entries_of(self, owner: str) -> list[Entry]:
+        """What stands of one owner, tombstones too."""
+        return [entry for entry in self.ledger.entries() if entry.owner == owner]
+
+    def next_sequence(self, owner: str) -> int:
+        """The smallest sequence number above everything of an owner."""
+        return 1 + max((entry.sequence for entry in self.entries_of(owner)), default=0)
+
+    def _replace(self, old: Entry | None, new: Entry | None, vector: npt.NDArray[np.int64] | None) -> None:
+        """Apply a committed change to the sum, and forget the payload that it replaced."""
+        held = old is not None and old.payload_digest is not None
+        if old is not None and held:
+            self.sum.subtract(old.domain, self.payloads.vector(old.payload_key), old.rows)
+        if new is not None and vector is not None:
+            self.sum.add(new.domain, vector, new.rows)
+        self.sum_digest = self.sum.digest(self.manifest_digest)
+        if old is not None and held:
+            self.payloads.remove(old.payload_key)
+
+    def _remove(self, owner: str, state: MemberState, leave_record: bytes | None) -> None:
+        entries = [entry for entry in self.entries_of(owner) if entry.payload_digest is not None]
+        self.ledger.remove_member(owner, state, leave_record, _now_ms())
+        self.membership.reload(self.ledger)
+        for entry in entries:
+            self._replace(entry, None, None)
+        _log.info("%s is %s: sum %s", owner, state.name.lower(), self.sum_digest.hex())
+
+    def _open_withdrawal(self, member: Member, record: SignedRecord) -> WithdrawalBody:
+        body = open_withdrawal(record, member.identity_public_key)
+        self._check_owner(member, body.owner, body.federation_id)
+        return body
+
+    def _check_owner(self, member: Member, owner: str, federation_id: str) -> None:
+        if owner != member.owner or federation_id != self.manifest.federation_id:
+            raise WrongOwner(
+                f"the record is {owner[:80]!r}'s, the caller is {member.owner}; only an owner itself can hand in its records"
+            )
+
+    def _require_known(self, owner: str) -> Member:
+        member = self.membership.members.get(owner)
+        if member is None:
+            raise UnknownOwner(f"nobody called {owner[:80]!r} ever joined; `ridgeway members` lists who did")
+        return member
+
+    def _require_active(self, owner: str) -> None:
+        state = self._require_known(owner).state
+        if state is not MemberState.ACTIVE:
+            raise NotAMember(f"{owner} is no member any more ({state.name.lower()}); it needs a new invitation")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

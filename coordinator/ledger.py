@@ -1,0 +1,228 @@
+"""The coordinator's durable record: members, invitations, certificates, standings, experts.
+
+One connection, used by one thread at a time. Every method that writes is one transaction, and has returned only when it
+is on disk.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ridgeway.coordinator.payload_store import PayloadKey
+from ridgeway.coordinator.schema import open_ledger
+from ridgeway.proto.messages import Expert, MemberState, SignedRecord
+from ridgeway.protocol.admission import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as the ledger has it."""
+
+    owner: str
+    state: MemberState
+    identity_public_key: bytes
+    since_unix_ms: int
+    leave_record: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationEntry:
+    """An invitation as the ledger has it; of the secret only the hash."""
+
+    owner: str
+    secret_hash: bytes
+    expires_unix_ms: int
+    used_by: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One owner's contribution for one domain, or the tombstone of one."""
+
+    owner: str
+    domain: str
+    sequence: int
+    record_digest: bytes
+    rows: int
+    payload_digest: bytes | None
+    committed_unix_ms: int
+
+    @property
+    def payload_key(self) -> PayloadKey:
+        """Where its payload lies, if it has one."""
+        return PayloadKey(self.owner, self.domain, self.record_digest)
+
+    @property
+    def standing(self) -> Standing:
+        """What a further record is measured against."""
+        return Standing(self.sequence, self.record_digest)
+
+
+_ENTRY = "SELECT owner, domain, sequence, record_digest, rows, payload_digest, committed_unix_ms FROM standings"
+
+
+class Ledger:
+    """The tables behind one coordinator."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = open_ledger(str(path))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    # Settings
+
+    def setting(self, name: str) -> bytes | None:
+        """A named value."""
+        row = self._connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def found(self, settings: dict[str, bytes]) -> None:
+        """Write what a new federation starts with."""
+        with self._transaction() as connection:
+            connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
+
+    @property
+    def revision(self) -> int:
+        """Grows with every change of the sum or of the experts: the version of the router made from it."""
+        return int(self.setting("revision") or b"0")
+
+    # Members
+
+    def members(self) -> list[Member]:
+        """All members that ever enrolled."""
+        rows = self._connection.execute(
+            "SELECT owner, state, identity_public_key, since_unix_ms, leave_record FROM members ORDER BY owner"
+        )
+        return [Member(owner, MemberState(state), key, since, leave) for owner, state, key, since, leave in rows]
+
+    def certificates(self) -> list[tuple[int, str, int]]:
+        """Serial, owner and end of every certificate that is not revoked."""
+        rows = self._connection.execute("SELECT serial, owner, not_after_unix_ms FROM certificates")
+        return [(int(serial, 16), owner, not_after) for serial, owner, not_after in rows]
+
+    def invite(self, owner: str, secret_hash: bytes, expires_unix_ms: int) -> None:
+        """Write an invitation; one that the owner has not used is replaced."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO invitations VALUES (?, ?, ?, NULL)", (owner, secret_hash, expires_unix_ms)
+            )
+
+    def invitations(self) -> list[InvitationEntry]:
+        """All invitations."""
+        return [InvitationEntry(*row) for row in self._connection.execute("SELECT * FROM invitations ORDER BY owner")]
+
+    def enrol(self, owner: str, identity_public_key: bytes, serial: int, not_after_unix_ms: int, now_ms: int) -> None:
+        """Use the owner's invitation up and make it a member with its first certificate; older ones are forgotten."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE invitations SET used_by = ? WHERE owner = ?", (identity_public_key, owner))
+            connection.execute(
+                "INSERT INTO members VALUES (?, ?, ?, ?, NULL) ON CONFLICT (owner) DO UPDATE SET state = excluded.state,"
+                " identity_public_key = excluded.identity_public_key, since_unix_ms = excluded.since_unix_ms,"
+                " leave_record = NULL",
+                (owner, MemberState.ACTIVE, identity_public_key, now_ms),
+            )
+            connection.execute("DELETE FROM certificates WHERE owner = ?", (owner,))
+            connection.execute("INSERT INTO certificates VALUES (?, ?, ?)", (f"{serial:x}", owner, not_after_unix_ms))
+
+    def add_certificate(self, owner: str, serial: int, not_after_unix_ms: int, now_ms: int) -> None:
+        """Write a renewed certificate; expired ones are forgotten."""
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO certificates VALUES (?, ?, ?)", (f"{serial:x}", owner, not_after_unix_ms))
+            connection.execute("DELETE FROM certificates WHERE not_after_unix_ms < ?", (now_ms,))
+
+    def revoke(self, owner: str) -> None:
+        """Refuse the owner's certificates; its contributions stay."""
+        with self._transaction() as connection:
+            _cut_off(connection, owner, MemberState.REVOKED)
+
+    # Contributions
+
+    def entry(self, owner: str, domain: str) -> Entry | None:
+        """What stands for one owner and domain, a tombstone too."""
+        row = self._connection.execute(f"{_ENTRY} WHERE owner = ? AND domain = ?", (owner, domain)).fetchone()
+        return None if row is None else Entry(*row)
+
+    def entries(self) -> list[Entry]:
+        """Everything that stands, tombstones too, by owner and domain."""
+        return [Entry(*row) for row in self._connection.execute(f"{_ENTRY} ORDER BY owner, domain")]
+
+    def put(self, entry: Entry, record: SignedRecord) -> int:
+        """Write a contribution or a tombstone in the place of what stood there; the new revision."""
+        with self._transaction() as connection:
+            _put(connection, entry, record)
+            return _next_revision(connection)
+
+    def remove_member(self, owner: str, state: MemberState, leave_record: bytes | None, now_ms: int) -> int:
+        """Turn all its contributions into tombstones, forget its experts and certificates; the new revision."""
+        with self._transaction() as connection:
+            _cut_off(connection, owner, state)
+            connection.execute("UPDATE members SET leave_record = ? WHERE owner = ?", (leave_record, owner))
+            connection.execute(
+                "UPDATE standings SET payload_digest = NULL, rows = 0, committed_unix_ms = ? WHERE owner = ?",
+                (now_ms, owner),
+            )
+            connection.execute("DELETE FROM experts WHERE owner = ?", (owner,))
+            return _next_revision(connection)
+
+    # Experts
+
+    def experts(self) -> tuple[Expert, ...]:
+        """All experts, by owner, domain, URL and model."""
+        rows = self._connection.execute("SELECT * FROM experts ORDER BY owner, domain, url, model")
+        return tuple(Expert(*row) for row in rows)
+
+    def set_experts(self, owner: str, experts: tuple[Expert, ...]) -> int:
+        """Replace an owner's experts; the new revision."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM experts WHERE owner = ?", (owner,))
+            connection.executemany(
+                "INSERT OR IGNORE INTO experts VALUES (?, ?, ?, ?)",
+                [(owner, e.domain, e.url, e.model) for e in experts],
+            )
+            return _next_revision(connection)
+
+
+def _cut_off(connection: sqlite3.Connection, owner: str, state: MemberState) -> None:
+    connection.execute("UPDATE members SET state = ? WHERE owner = ?", (state, owner))
+    connection.execute("DELETE FROM certificates WHERE owner = ?", (owner,))
+    connection.execute("DELETE FROM invitations WHERE owner = ?", (owner,))
+
+
+def _put(connection: sqlite3.Connection, entry: Entry, record: SignedRecord) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            entry.owner,
+            entry.domain,
+            entry.sequence,
+            entry.record_digest,
+            record.body,
+            record.signature,
+            entry.rows,
+            entry.payload_digest,
+            entry.committed_unix_ms,
+        ),
+    )
+
+
+def _next_revision(connection: sqlite3.Connection) -> int:
+    (revision,) = connection.execute(
+        "INSERT INTO settings VALUES ('revision', '1')"
+        " ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
+        " RETURNING CAST(value AS INTEGER)"
+    ).fetchone()
+    return int(revision)

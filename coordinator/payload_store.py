@@ -1,0 +1,127 @@
+"""Payloads on disk, one file for each signed record, named by owner and domain (hashed) and the record's digest.
+
+A file may be there before its record is committed: that is an upload under way, which a broken stream or a crash leaves
+to be resumed; there is at most one for each owner and domain. The file is synced before the ledger names the record, so
+what the ledger names is whole, and no rename has to be synced after the last byte.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ridgeway.crypto.payload_digest import CHUNK_BYTES
+from ridgeway.errors import RidgewayError
+from ridgeway.protocol.upload import UploadAssembly, UploadError
+from ridgeway.runtime.data_dir import sync_directory
+
+
+# An upload that nobody resumed for a day is given up.
+PARTIAL_KEPT_S = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadKey:
+    """Which payload: whose, for what, under which record."""
+
+    owner: str
+    domain: str
+    record_digest: bytes
+
+    @property
+    def slot(self) -> str:
+        """What all payloads of one owner and domain share in their names."""
+        return hashlib.sha256(f"{self.owner}/{self.domain}".encode()).hexdigest()[:16]
+
+    @property
+    def file_name(self) -> str:
+        """The payload's file."""
+        return f"{self.slot}.{self.record_digest.hex()}"
+
+
+class PayloadMissing(RidgewayError):
+    """The ledger names a payload that is not on disk."""
+
+
+class PayloadStore:
+    """The folder of payloads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def vector(self, key: PayloadKey) -> npt.NDArray[np.int64]:
+        """A payload as a read-only memory map, int64.
+
+        Raises:
+            PayloadMissing: it is not there.
+        """
+        try:
+            return np.memmap(self._folder / key.file_name, dtype="<i8", mode="r")
+        except (FileNotFoundError, ValueError) as error:
+            raise PayloadMissing(
+                f"the payload of {key.owner} for {key.domain} is not on disk; restore the data directory from a backup"
+            ) from error
+
+    def remove(self, key: PayloadKey) -> None:
+        """Forget a payload."""
+        (self._folder / key.file_name).unlink(missing_ok=True)
+
+    def keep_only(self, keys: Iterable[PayloadKey], now_s: float) -> None:
+        """Remove every file that the ledger does not name, except uploads that may still be resumed."""
+        named = {key.file_name for key in keys}
+        for path in self._folder.iterdir():
+            if path.name not in named and path.stat().st_mtime < now_s - PARTIAL_KEPT_S:
+                path.unlink()
+
+    def resume(self, key: PayloadKey, committed: PayloadKey | None, assembly: UploadAssembly) -> "StagedPayload":
+        """Open a record's file for writing and count the whole chunks that it already holds, checking each.
+
+        Earlier uploads of the same owner and domain are removed, except the committed one.
+        """
+        kept = {key.file_name} | ({committed.file_name} if committed else set())
+        for other in self._folder.glob(f"{key.slot}.*"):
+            if other.name not in kept:
+                other.unlink(missing_ok=True)
+        descriptor = os.open(self._folder / key.file_name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        sync_directory(self._folder)
+        for index in range(min(os.fstat(descriptor).st_size, assembly.payload_bytes) // CHUNK_BYTES):
+            try:
+                assembly.accept(index, os.pread(descriptor, CHUNK_BYTES, index * CHUNK_BYTES))
+            except UploadError:
+                break
+        os.ftruncate(descriptor, assembly.next_chunk * CHUNK_BYTES)
+        return StagedPayload(descriptor, assembly)
+
+
+class StagedPayload:
+    """A payload that is arriving. Not for two threads at once."""
+
+    def __init__(self, descriptor: int, assembly: UploadAssembly) -> None:
+        self._descriptor = descriptor
+        self.assembly = assembly
+
+    def write(self, index: int, data: bytes) -> None:
+        """Check the next chunk and write it.
+
+        Raises:
+            UploadError: see `UploadAssembly.accept`; nothing was written.
+        """
+        self.assembly.accept(index, data)
+        os.pwrite(self._descriptor, data, index * CHUNK_BYTES)
+
+    def sync(self) -> None:
+        """Make the whole payload durable.
+
+        Raises:
+            IncompleteUpload: chunks are missing.
+        """
+        self.assembly.finish()
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Release the file; what was written stays for a resumption."""
+        os.close(self._descriptor)

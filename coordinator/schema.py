@@ -1,0 +1,75 @@
+"""The ledger's tables, and how a ledger of an older release becomes one of this."""
+
+import sqlite3
+
+from ridgeway.errors import RidgewayError
+
+LEDGER_VERSION = 1
+
+# A standing with a record and no payload is a tombstone: the domain was withdrawn, its sequence number stays taken.
+# Committed rounds of secure aggregation will be a second kind of entry of the sum, beside standings.
+_TABLES = """
+CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+CREATE TABLE members (
+    owner TEXT PRIMARY KEY,
+    state INTEGER NOT NULL,
+    identity_public_key BLOB NOT NULL,
+    since_unix_ms INTEGER NOT NULL,
+    leave_record BLOB
+) STRICT;
+CREATE TABLE certificates (
+    serial TEXT PRIMARY KEY,
+    owner TEXT NOT NULL REFERENCES members (owner),
+    not_after_unix_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE invitations (
+    owner TEXT PRIMARY KEY,
+    secret_hash BLOB NOT NULL,
+    expires_unix_ms INTEGER NOT NULL,
+    used_by BLOB
+) STRICT;
+CREATE TABLE standings (
+    owner TEXT NOT NULL REFERENCES members (owner),
+    domain TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    record_digest BLOB NOT NULL,
+    body BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    rows INTEGER NOT NULL,
+    payload_digest BLOB,
+    committed_unix_ms INTEGER NOT NULL,
+    PRIMARY KEY (owner, domain)
+) STRICT;
+CREATE TABLE experts (
+    owner TEXT NOT NULL REFERENCES members (owner),
+    domain TEXT NOT NULL,
+    url TEXT NOT NULL,
+    model TEXT NOT NULL,
+    PRIMARY KEY (owner, domain, url, model)
+) STRICT;
+"""
+
+
+class LedgerError(RidgewayError):
+    """A ledger that cannot be used as it is."""
+
+
+def open_ledger(path: str) -> sqlite3.Connection:
+    """The ledger's only connection, in WAL mode and synced at every commit; made if it does not exist.
+
+    Raises:
+        LedgerError: it was written by a newer release, or is damaged.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {LEDGER_VERSION}; COMMIT;")
+    except sqlite3.DatabaseError as error:
+        raise LedgerError(f"the ledger {path} is damaged ({error}); restore it from a backup") from error
+    if version > LEDGER_VERSION:
+        raise LedgerError(f"the ledger {path} was written by a newer release (version {version}); upgrade ridgeway")
+    return connection
