@@ -2,7 +2,8 @@
 
 from ridgeway.embedder import EmbedderError
 from ridgeway.embedders.checkpoint import PickleRefused
-from ridgeway.embedders.load import BUILTIN, load_embedder
+from ridgeway.embedders.load import load_embedder
+from ridgeway.embedders.packaged import BUILTIN
 from ridgeway.embedders.progress import Progress
 
 __all__ = ["BUILTIN", "EmbedderError", "PickleRefused", "Progress", "load_embedder"]
