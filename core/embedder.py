@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
+from tokenizers.models import Unigram
 
 from ridgeway.errors import RidgewayError
 
@@ -25,6 +26,10 @@ _BLOCK_ROWS = 4096
 
 class EmbedderError(RidgewayError):
     """A tokeniser and a matrix that do not make an embedder."""
+
+
+class UnreadablePrompt(EmbedderError):
+    """A prompt that is no text, so that no tokeniser can read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +94,27 @@ class Embedder:
         self._scales = scales
 
     def encode(self, prompt: str) -> list[int]:
-        """The token ids of one prompt, without special tokens added."""
-        ids: list[int] = self.tokenizer.encode(prompt, add_special_tokens=False).ids
+        """The token ids of one prompt, without special tokens added.
+
+        Raises:
+            UnreadablePrompt: the prompt has half a surrogate pair.
+        """
+        try:
+            ids: list[int] = self.tokenizer.encode(prompt, add_special_tokens=False).ids
+        except TypeError as error:
+            raise unreadable() from error
         return ids
 
     def encode_batch(self, prompts: Sequence[str]) -> list[Encoding]:
-        """Tokenise many prompts on all cores, without special tokens and without offsets."""
-        return self.tokenizer.encode_batch_fast(prompts, add_special_tokens=False)
+        """Tokenise many prompts on all cores, without special tokens and without offsets.
+
+        Raises:
+            UnreadablePrompt: a prompt has half a surrogate pair.
+        """
+        try:
+            return self.tokenizer.encode_batch_fast(prompts, add_special_tokens=False)
+        except TypeError as error:
+            raise unreadable() from error
 
     def rows(self, ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float32]:
         """The embeddings of these ids, float32, n x d."""
@@ -156,8 +175,17 @@ def widen(rows: npt.NDArray[Any], scales: npt.NDArray[Any] | None) -> npt.NDArra
     return wide if scales is None else wide * scales.astype(np.float32)[:, None]
 
 
+def unreadable() -> UnreadablePrompt:
+    """Why the tokeniser refuses a Python string: it takes only what UTF-8 can say."""
+    return UnreadablePrompt("a prompt has half a surrogate pair, which is no text; write its file anew as UTF-8")
+
+
 def unknown_id(tokenizer: Tokenizer) -> int | None:
     """The id that stands for whatever the vocabulary lacks, if the tokeniser has one."""
+    if isinstance(tokenizer.model, Unigram):
+        # The only model without an attribute for it.
+        unigram_id: int | None = json.loads(tokenizer.model.__getstate__())["unk_id"]
+        return unigram_id
     token = getattr(tokenizer.model, "unk_token", None)
     return tokenizer.token_to_id(token) if isinstance(token, str) else None
 

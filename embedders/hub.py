@@ -5,6 +5,7 @@ the end. The first revision fetched is the one kept; delete the folder to fetch 
 """
 
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
 from ridgeway.embedder import EmbedderError
@@ -36,20 +37,38 @@ class Repository:
 
     Attributes:
         commit: the revision; every request names it, so that all parts fit together.
-        sizes: bytes of each file.
+        sizes: bytes of each file; None where the listing does not say.
     """
 
     model_id: str
     commit: str
-    sizes: Mapping[str, int]
+    sizes: Mapping[str, int | None]
+
+    def url(self, file: str) -> str:
+        """Where a file is fetched from."""
+        url: str = hf_hub_url(self.model_id, file, revision=self.commit)
+        return url
+
+    def size(self, file: str) -> int:
+        """Bytes of a file, asked for if the listing did not say.
+
+        Raises:
+            HubError: the server does not know either.
+        """
+        size = self.sizes[file]
+        if size is None:
+            size = get_hf_file_metadata(self.url(file)).size
+        if size is None:
+            raise HubError(f"the server does not say how large {file} of {self.model_id} is; check HF_ENDPOINT")
+        return size
 
     def pieces(self, file: str, start: int, stop: int) -> Iterator[bytes]:
         """Bytes `start` up to `stop` of a file as they come in."""
-        return stream_range(hf_hub_url(self.model_id, file, revision=self.commit), start, stop)
+        return stream_range(self.url(file), start, stop)
 
     def read(self, file: str, start: int, stop: int) -> bytes:
         """Bytes `start` up to `stop` of a file, or fewer at its end."""
-        stop = min(stop, self.sizes[file])
+        stop = min(stop, self.size(file))
         return b"".join(self.pieces(file, start, stop)) if start < stop else b""
 
     def read_small(self, file: str, progress: Progress) -> bytes:
@@ -58,7 +77,7 @@ class Repository:
         Raises:
             HubError: it is larger than any tokeniser or index.
         """
-        size = self.sizes[file]
+        size = self.size(file)
         if size > LARGEST_SMALL_FILE_BYTES:
             raise HubError(f"{file} of {self.model_id} has {size} bytes, far too many; do not use this model")
         data = bytearray()
@@ -111,9 +130,11 @@ def _fetch_whole(model_id: str, incoming: Path, folder: Path, progress: Progress
 
 
 def _open_repository(model_id: str) -> Repository:
-    info = HfApi().model_info(model_id, files_metadata=True)
-    sizes = {file.rfilename: file.size for file in info.siblings or [] if file.size is not None}
-    return Repository(model_id, info.sha, sizes)
+    try:
+        info = HfApi().model_info(model_id, files_metadata=True)
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise HubError(f"asked for {model_id}, the server did not answer as a hub does; check HF_ENDPOINT") from error
+    return Repository(model_id, info.sha, {file.rfilename: file.size for file in info.siblings or []})
 
 
 def _fetch_embedding(repository: Repository, target: Path, progress: Progress) -> None:
@@ -140,7 +161,7 @@ def _find_embedding(repository: Repository, progress: Progress) -> tuple[str, St
     header = read_header(lambda start, stop: repository.read(shard, start, stop), f"{shard} of {model_id}")
     tensor = header[embedding_name(header, model_id, tied=tied)]
     check_tensor(tensor, model_id)
-    if tensor.stop > sizes[shard]:
+    if tensor.stop > repository.size(shard):
         raise HubError(f"{shard} of {model_id} ends inside {tensor.name}; name another model")
     return shard, tensor
 

@@ -70,10 +70,10 @@ def _one_response(url: str, start: int, stop: int) -> Iterator[bytes]:
 def _get(url: str, headers: dict[str, str]) -> Iterator[tuple[Any, Callable[[int], Iterator[bytes]]]]:
     session = get_session()
     timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-    if hasattr(session, "stream"):
+    if callable(session.stream):
         with session.stream("GET", url, headers=headers, timeout=timeout) as response:
             yield response, response.iter_bytes
     else:
-        # huggingface_hub before 1.0 has a requests session.
+        # huggingface_hub before 1.0 has a requests session, where `stream` is a setting.
         with session.get(url, headers=headers, timeout=timeout, stream=True) as response:
             yield response, response.iter_content

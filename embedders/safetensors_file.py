@@ -28,6 +28,9 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "I8": np.dtype("i1"),
 }
 
+# What a model's embedding may be stored in; int8 means nothing without the scales that only our own file has.
+FLOATS = ("F16", "BF16", "F32")
+
 ReadRange = Callable[[int, int], bytes]
 """Bytes of a file from `start` up to `stop`, or fewer at its end."""
 
@@ -81,9 +84,9 @@ def check_tensor(tensor: StoredTensor, where: str) -> None:
     Raises:
         EmbedderError: it is not so.
     """
-    if tensor.dtype not in DTYPES:
+    if tensor.dtype not in FLOATS:
         raise EmbedderError(
-            f"{tensor.name} in {where} has type {tensor.dtype}; convert it to one of {', '.join(DTYPES)}"
+            f"{tensor.name} in {where} has type {tensor.dtype}; convert it to one of {', '.join(FLOATS)}"
         )
     if len(tensor.shape) != 2 or 0 in tensor.shape:
         raise EmbedderError(f"{tensor.name} in {where} has shape {list(tensor.shape)}, not V x d; name another model")

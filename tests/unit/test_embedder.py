@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from ridgeway.embedder import Embedder, EmbedderError, EmbedderFingerprint, canonical_tokenizer, fingerprint
+from ridgeway.embedder import (
+    Embedder,
+    EmbedderError,
+    EmbedderFingerprint,
+    UnreadablePrompt,
+    canonical_tokenizer,
+    fingerprint,
+)
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "the", "cat", "sat", "down"]
 # Every one of these is exact in float16, bfloat16 and float32.
@@ -136,6 +143,24 @@ def test_special_tokens_are_known_and_the_unknown_token_stands_apart() -> None:
     assert embedder.special_ids.dtype == np.int32
     assert embedder.special_ids.tolist() == [0, 2]
     assert embedder.unknown_id == 1
+
+
+def test_the_unknown_token_of_a_unigram_tokenizer_is_known_too() -> None:
+    vocabulary = [["<pad>", 0.0], ["</s>", 0.0], ["<unk>", 0.0], ["a", -1.0]]
+    special = [{**tokenizer_document()["added_tokens"][0], "id": i, "content": vocabulary[i][0]} for i in range(3)]
+    model = {"type": "Unigram", "unk_id": 2, "vocab": vocabulary, "byte_fallback": False}
+    tokenizer = json.dumps({"version": "1.0", "added_tokens": special, "model": model}).encode()
+    embedder = Embedder(Tokenizer.from_buffer(tokenizer), EXACT[:4], fingerprint("t5", tokenizer, EXACT[:4]))
+    assert embedder.encode("az") == [3, 2]
+    assert (embedder.unknown_id, embedder.special_ids.tolist()) == (2, [0, 1])
+
+
+def test_half_a_surrogate_pair_is_refused_as_what_it_is() -> None:
+    embedder = make(EXACT)
+    with pytest.raises(UnreadablePrompt, match="write its file anew as UTF-8"):
+        embedder.encode("the cat \ud83d")
+    with pytest.raises(UnreadablePrompt, match="write its file anew as UTF-8"):
+        embedder.encode_batch(["the cat", "\ud83d"])
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,7 @@ def test_pickles_are_refused_unread_with_why_and_what_to_do(tmp_path: Path, file
     ("entry", "sentence"),
     [
         ({"dtype": "F8_E4M3", "shape": [5, 4], "data_offsets": [0, 20]}, "type F8_E4M3"),
+        ({"dtype": "I8", "shape": [5, 4], "data_offsets": [0, 20]}, "type I8; convert it to one of F16, BF16, F32"),
         ({"dtype": "F32", "shape": [80], "data_offsets": [0, 320]}, "not V x d"),
         ({"dtype": "F32", "shape": [5, 4], "data_offsets": [0, 40]}, "contradicts itself"),
         ({"dtype": "F32", "shape": [5, 4], "data_offsets": [0, 80]}, "ends inside"),

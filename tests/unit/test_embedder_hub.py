@@ -57,6 +57,8 @@ class Hub(ThreadingHTTPServer):
 
     Attributes:
         ranges: whether Range is obeyed.
+        sizes: whether the listing says how large files are.
+        page: sent instead of the listing.
         shift: by how many bytes a range is answered wrongly.
         cut_after: a response ends early after so many bytes, for the first `cuts` responses that are longer.
         hold_after: a response stops for ever after so many bytes.
@@ -68,6 +70,8 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files = {"model.safetensors": checkpoint(), "tokenizer.json": TOKENIZER.encode()}
         self.ranges = True
+        self.sizes = True
+        self.page = b""
         self.shift = 0
         self.cut_after = 1 << 40
         self.cuts = 0
@@ -91,12 +95,22 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
 
+    def do_HEAD(self) -> None:
+        data = self.server.files[urlsplit(self.path).path.removeprefix(f"/{MODEL}/resolve/{COMMIT}/")]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.server.requests.append(path)
         if path in {f"/api/models/{MODEL}", f"/api/models/{MODEL}/revision/main"}:
-            siblings = [{"rfilename": name, "size": len(data)} for name, data in self.server.files.items()]
-            self.answer(200, json.dumps({"id": MODEL, "sha": COMMIT, "siblings": siblings}).encode(), {})
+            files = self.server.files.items()
+            siblings = [
+                {"rfilename": name} | ({"size": len(data)} if self.server.sizes else {}) for name, data in files
+            ]
+            listing = json.dumps({"id": MODEL, "sha": COMMIT, "siblings": siblings}).encode()
+            self.answer(200, self.server.page or listing, {})
             return
         data = self.server.files.get(path.removeprefix(f"/{MODEL}/resolve/{COMMIT}/"))
         if data is None:
@@ -142,7 +156,8 @@ def _client(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point huggingface_hub, which reads HF_ENDPOINT only once, at the server."""
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.url)
     template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    for module in (huggingface_hub.constants, huggingface_hub.file_download):
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DOWNLOAD_TIMEOUT", 5)
 
 
@@ -233,6 +248,19 @@ def test_a_server_that_always_breaks_off_leaves_nothing(tmp_path: Path, server: 
 def test_a_range_that_was_not_asked_for_is_not_taken(tmp_path: Path, server: Hub) -> None:
     server.shift = 2
     with pytest.raises(EmbedderError, match="CutOff"):
+        load_embedder(MODEL, cache_dir=tmp_path)
+    assert kept(tmp_path) == []
+
+
+def test_a_mirror_that_lists_no_sizes_is_asked_for_them(tmp_path: Path, server: Hub) -> None:
+    server.sizes = False
+    np.testing.assert_array_equal(load_embedder(MODEL, cache_dir=tmp_path).rows(np.arange(5)), MATRIX)
+
+
+@pytest.mark.parametrize("page", [b"<html>Welcome to our wireless network</html>", b"{}", b"[]"])
+def test_a_server_that_is_no_hub_is_named_as_such(tmp_path: Path, server: Hub, page: bytes) -> None:
+    server.page = page
+    with pytest.raises(EmbedderError, match=r"HF_ENDPOINT|hf download"):
         load_embedder(MODEL, cache_dir=tmp_path)
     assert kept(tmp_path) == []
 
