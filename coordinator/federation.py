@@ -8,7 +8,6 @@ counted twice and a crash between the two steps loses nothing.
 import logging
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -278,7 +277,7 @@ class Federation:
     def _check_owner(self, member: Member, owner: str, federation_id: str) -> None:
         if owner != member.owner or federation_id != self.manifest.federation_id:
             raise WrongOwner(
-                f"the record is {owner[:80]!r}'s, the caller is {member.owner}; only an owner itself can hand in its records"
+                f"the record is {owner[:80]!r}'s, the caller is {member.owner}; an owner hands in its own records only"
             )
 
     def _require_known(self, owner: str) -> Member:

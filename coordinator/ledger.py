@@ -130,9 +130,10 @@ class Ledger:
         with self._transaction() as connection:
             connection.execute("UPDATE invitations SET used_by = ? WHERE owner = ?", (identity_public_key, owner))
             connection.execute(
-                "INSERT INTO members VALUES (?, ?, ?, ?, NULL) ON CONFLICT (owner) DO UPDATE SET state = excluded.state,"
-                " identity_public_key = excluded.identity_public_key, since_unix_ms = excluded.since_unix_ms,"
-                " leave_record = NULL",
+                "INSERT INTO members VALUES (?, ?, ?, ?, NULL)"
+                " ON CONFLICT (owner) DO UPDATE SET state = excluded.state,"
+                " identity_public_key = excluded.identity_public_key,"
+                " since_unix_ms = excluded.since_unix_ms, leave_record = NULL",
                 (owner, MemberState.ACTIVE, identity_public_key, now_ms),
             )
             connection.execute("DELETE FROM certificates WHERE owner = ?", (owner,))
@@ -160,14 +161,14 @@ class Ledger:
         """Everything that stands, tombstones too, by owner and domain."""
         return [Entry(*row) for row in self._connection.execute(f"{_ENTRY} ORDER BY owner, domain")]
 
-    def put(self, entry: Entry, record: SignedRecord) -> int:
-        """Write a contribution or a tombstone in the place of what stood there; the new revision."""
+    def put(self, entry: Entry, record: SignedRecord) -> None:
+        """Write a contribution or a tombstone in the place of what stood there."""
         with self._transaction() as connection:
             _put(connection, entry, record)
-            return _next_revision(connection)
+            _raise_revision(connection)
 
-    def remove_member(self, owner: str, state: MemberState, leave_record: bytes | None, now_ms: int) -> int:
-        """Turn all its contributions into tombstones, forget its experts and certificates; the new revision."""
+    def remove_member(self, owner: str, state: MemberState, leave_record: bytes | None, now_ms: int) -> None:
+        """Turn all its contributions into tombstones, forget its experts and certificates."""
         with self._transaction() as connection:
             _cut_off(connection, owner, state)
             connection.execute("UPDATE members SET leave_record = ? WHERE owner = ?", (leave_record, owner))
@@ -176,7 +177,7 @@ class Ledger:
                 (now_ms, owner),
             )
             connection.execute("DELETE FROM experts WHERE owner = ?", (owner,))
-            return _next_revision(connection)
+            _raise_revision(connection)
 
     # Experts
 
@@ -185,15 +186,15 @@ class Ledger:
         rows = self._connection.execute("SELECT * FROM experts ORDER BY owner, domain, url, model")
         return tuple(Expert(*row) for row in rows)
 
-    def set_experts(self, owner: str, experts: tuple[Expert, ...]) -> int:
-        """Replace an owner's experts; the new revision."""
+    def set_experts(self, owner: str, experts: tuple[Expert, ...]) -> None:
+        """Replace an owner's experts."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM experts WHERE owner = ?", (owner,))
             connection.executemany(
                 "INSERT OR IGNORE INTO experts VALUES (?, ?, ?, ?)",
                 [(owner, e.domain, e.url, e.model) for e in experts],
             )
-            return _next_revision(connection)
+            _raise_revision(connection)
 
 
 def _cut_off(connection: sqlite3.Connection, owner: str, state: MemberState) -> None:
@@ -219,10 +220,8 @@ def _put(connection: sqlite3.Connection, entry: Entry, record: SignedRecord) -> 
     )
 
 
-def _next_revision(connection: sqlite3.Connection) -> int:
-    (revision,) = connection.execute(
-        "INSERT INTO settings VALUES ('revision', '1')"
-        " ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
-        " RETURNING CAST(value AS INTEGER)"
-    ).fetchone()
-    return int(revision)
+def _raise_revision(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "INSERT INTO settings VALUES ('revision', CAST('1' AS BLOB))"
+        " ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(CAST(value AS INTEGER) + 1 AS TEXT) AS BLOB)"
+    )

@@ -19,7 +19,6 @@ from ridgeway.errors import RidgewayError
 from ridgeway.protocol.upload import UploadAssembly, UploadError
 from ridgeway.runtime.data_dir import sync_directory
 
-
 # An upload that nobody resumed for a day is given up.
 PARTIAL_KEPT_S = 24 * 3600.0
 

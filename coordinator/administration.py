@@ -1,0 +1,77 @@
+"""The Administration service: what the operator calls over the socket in the data directory."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import grpc
+
+from ridgeway.coordinator.exclusive import Exclusive
+from ridgeway.coordinator.invitations import Door
+from ridgeway.coordinator.publication import Publisher
+from ridgeway.crypto.invitation import SECRET_BYTES
+from ridgeway.proto import messages as m
+from ridgeway.proto import rpc
+
+SOCKET = "coordinator.sock"
+
+
+class Administration:
+    """Serves the operator of one federation."""
+
+    def __init__(
+        self,
+        door: Door,
+        exclusive: Exclusive,
+        publisher: Publisher,
+        enrolment_address: Callable[[], str],
+        status: Callable[[], Awaitable[m.FederationStatus]],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._door = door
+        self._exclusive = exclusive
+        self._publisher = publisher
+        self._enrolment_address = enrolment_address
+        self._status = status
+        self._now = now
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """What the server registers."""
+        return rpc.handlers(
+            rpc.ADMINISTRATION,
+            {
+                rpc.INVITE: self.invite,
+                rpc.REVOKE: self.revoke,
+                rpc.EVICT: self.evict,
+                rpc.ADMIN_STATUS: self.get_status,
+            },
+        )
+
+    async def invite(self, request: m.InviteRequest, _: grpc.aio.ServicerContext) -> m.InviteResponse:
+        """Make an invitation; its secret is in the answer and nowhere else."""
+        invitation = await self._exclusive(
+            self._door.invite,
+            request.owner,
+            timedelta(seconds=request.lifetime_seconds),
+            self._enrolment_address(),
+            secrets.token_bytes(SECRET_BYTES),
+            self._now(),
+        )
+        return m.InviteResponse(invitation.to_token(), int(invitation.expires.timestamp() * 1000))
+
+    async def revoke(self, request: m.OwnerRequest, _: grpc.aio.ServicerContext) -> m.OwnerResponse:
+        """Refuse an owner's certificates, on open streams too."""
+        digest = await self._exclusive(self._door.federation.revoke, request.owner)
+        self._publisher.wake()
+        return m.OwnerResponse(digest)
+
+    async def evict(self, request: m.OwnerRequest, _: grpc.aio.ServicerContext) -> m.OwnerResponse:
+        """Take an owner out of the sum and refuse its certificates."""
+        digest = await self._exclusive(self._door.federation.evict, request.owner)
+        self._publisher.change()
+        self._publisher.wake()
+        return m.OwnerResponse(digest)
+
+    async def get_status(self, _: m.GetStatusRequest, __: grpc.aio.ServicerContext) -> m.FederationStatus:
+        """The federation as the coordinator sees it."""
+        return await self._status()

@@ -1,0 +1,194 @@
+"""The coordinator process: three listeners around one federation."""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ridgeway.coordinator.administration import SOCKET, Administration
+from ridgeway.coordinator.enrolment_service import EnrolmentService
+from ridgeway.coordinator.exclusive import Exclusive
+from ridgeway.coordinator.federation_service import FederationService
+from ridgeway.coordinator.founding import Founded, Wishes, open_federation
+from ridgeway.coordinator.invitations import Door
+from ridgeway.coordinator.publication import Publisher
+from ridgeway.coordinator.refusals import REFUSALS
+from ridgeway.crypto.authority import MEMBER_LIFETIME, CertificateAuthority
+from ridgeway.crypto.certificates import new_tls_key, renewal_due, signing_request, validity
+from ridgeway.embedder import EmbedderFingerprint
+from ridgeway.errors import RidgewayError
+from ridgeway.proto import rpc
+from ridgeway.runtime.data_dir import DataDirectory
+from ridgeway.runtime.local_socket import bind
+from ridgeway.runtime.remote_errors import RefusalInterceptor
+from ridgeway.runtime.serving import Server
+from ridgeway.runtime.tls import MemberTls, enrolment_server_credentials, mutual_server_credentials
+
+_log = logging.getLogger("ridgeway.coordinator")
+
+# The coordinator issues its own certificate, so a short life costs nothing and a stolen key is worth little.
+SERVER_CERTIFICATE_LIFETIME = timedelta(days=7)
+_ANY_ADDRESS = {"0.0.0.0", "::", "[::]", ""}  # noqa: S104 - recognised, not bound
+
+
+class CannotListen(RidgewayError):
+    """An address that cannot be listened on, or not be told to others."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorSettings:
+    """How one coordinator runs.
+
+    Attributes:
+        data_dir: its directory.
+        default_embedder: gives the fingerprint for a new federation; asked only then.
+        wishes: what the operator asks of the manifest.
+        host: where to listen.
+        port: for members; enrolment is one above. 0 chooses both.
+        advertise: the host that invitations name; None says `host`.
+        certificate_lifetime: of members' certificates.
+        now: the clock.
+    """
+
+    data_dir: Path
+    default_embedder: Callable[[], EmbedderFingerprint]
+    wishes: Wishes = field(default_factory=Wishes)
+    host: str = "127.0.0.1"
+    port: int = 7443
+    advertise: str | None = None
+    certificate_lifetime: timedelta = MEMBER_LIFETIME
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where a running coordinator can be reached, HOST:PORT."""
+
+    members: str
+    enrolment: str
+    federation_id: str
+
+
+class ServerCertificate:
+    """The coordinator's own certificate, issued by its own authority and renewed as it is used."""
+
+    def __init__(self, authority: CertificateAuthority, now: Callable[[], datetime]) -> None:
+        self._authority = authority
+        self._now = now
+        self._jitter = random.random()  # noqa: S311 - spreads renewals, protects nothing
+        self._tls = self._issue()
+
+    def current(self) -> MemberTls:
+        """What to show at a handshake now."""
+        if self._now() >= renewal_due(*validity(self._tls.certificate_pem), self._jitter):
+            self._tls = self._issue()
+        return self._tls
+
+    def _issue(self) -> MemberTls:
+        key = new_tls_key()
+        request = signing_request(key, "coordinator")
+        pem = self._authority.issue_coordinator(request, self._now(), SERVER_CERTIFICATE_LIFETIME)
+        return MemberTls(self._authority.certificate_pem, pem, key)
+
+
+async def serve(
+    settings: CoordinatorSettings, stop: asyncio.Event, on_ready: Callable[[Endpoints], None] = lambda _: None
+) -> None:
+    """Run a coordinator until `stop` is set, then let running calls end.
+
+    Raises:
+        DataDirectoryError: the directory cannot be used, or another coordinator runs on it.
+        ManifestIsFixed: the settings contradict the federation's manifest.
+        CannotListen: the address is taken, or cannot be told to others.
+    """
+    advertised = _advertised_host(settings)
+    directory = DataDirectory(settings.data_dir, "coordinator", create=True)
+    with directory.locked():
+        founded = open_federation(
+            directory, settings.wishes, settings.default_embedder, settings.now(), settings.certificate_lifetime
+        )
+        try:
+            async with _listening(settings, founded, directory, advertised) as endpoints:
+                on_ready(endpoints)
+                await stop.wait()
+                _log.info("shutting down")
+        finally:
+            founded.federation.close()
+
+
+@asynccontextmanager
+async def _listening(
+    settings: CoordinatorSettings, founded: Founded, directory: DataDirectory, advertised: str
+) -> AsyncIterator[Endpoints]:
+    exclusive = Exclusive()
+    publisher = Publisher(founded.federation, exclusive)
+    service = FederationService(founded.federation, exclusive, publisher, founded, settings.now)
+    door = Door(founded.federation, founded.authority, founded.certificate_lifetime)
+    ports: dict[str, str] = {}
+    enrolment = EnrolmentService(door, exclusive, publisher, lambda: ports["members"], settings.now)
+    administration = Administration(
+        door, exclusive, publisher, lambda: ports["enrolment"], service.status, settings.now
+    )
+    refused = RefusalInterceptor(REFUSALS, Refusals().count)
+    servers = [
+        Server({rpc.FEDERATION: service.handlers()}, [refused]),
+        Server({rpc.ENROLMENT: enrolment.handlers()}, [refused]),
+        Server({rpc.ADMINISTRATION: administration.handlers()}, [refused]),
+    ]
+    certificate = ServerCertificate(founded.authority, settings.now)
+    members = _bind(servers[0], settings.host, settings.port, mutual_server_credentials(certificate.current))
+    enrolment_port = _bind(
+        servers[1],
+        settings.host,
+        settings.port + 1 if settings.port else 0,
+        enrolment_server_credentials(certificate.current),
+    )
+    ports |= {"members": f"{advertised}:{members}", "enrolment": f"{advertised}:{enrolment_port}"}
+    socket = bind(servers[2].grpc, directory.path, SOCKET)
+    publishing = asyncio.create_task(publisher.run())
+    publisher.change()
+    for server in servers:
+        await server.start()
+    try:
+        yield Endpoints(ports["members"], ports["enrolment"], founded.federation.manifest.federation_id)
+    finally:
+        publisher.close()
+        await asyncio.gather(*(server.stop() for server in servers))
+        publishing.cancel()
+        with suppress(asyncio.CancelledError):
+            await publishing
+        exclusive.close()
+        socket.close()
+        (directory.path / SOCKET).unlink(missing_ok=True)
+
+
+class Refusals:
+    """How often each kind of refusal happened, for metrics."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+    def count(self, reason: str, method: str) -> None:
+        """Count one."""
+        self.counts[reason, method] += 1
+
+
+def _advertised_host(settings: CoordinatorSettings) -> str:
+    if settings.advertise is None and settings.host in _ANY_ADDRESS:
+        raise CannotListen(f"{settings.host} is no address that owners could dial; say theirs with --advertise HOST")
+    host = settings.advertise or settings.host
+    return f"[{host.strip('[]')}]" if ":" in host else host
+
+
+def _bind(server: Server, host: str, port: int, credentials: object) -> int:
+    address = f"[{host.strip('[]')}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        bound: int = server.grpc.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise CannotListen(f"cannot listen on {address}; is another process there? choose another --listen") from error
+    return bound

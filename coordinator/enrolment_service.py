@@ -1,0 +1,69 @@
+"""The Enrolment service: what owners call before they have a certificate."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+import grpc
+
+from ridgeway.coordinator.exclusive import Exclusive
+from ridgeway.coordinator.invitations import Door
+from ridgeway.coordinator.publication import Publisher
+from ridgeway.coordinator.rate_limit import TokenBucket
+from ridgeway.errors import RidgewayError
+from ridgeway.proto import messages as m
+from ridgeway.proto import rpc
+
+_log = logging.getLogger("ridgeway.coordinator")
+
+# Anyone may call here. A secret has 256 bits, so this is not about guessing but about leaving the disk to the members.
+CALLS_PER_SECOND = 20.0
+CALLS_AT_ONCE = 100.0
+
+
+class TooManyAttempts(RidgewayError):
+    """More enrolments at once than any federation needs."""
+
+
+class EnrolmentService:
+    """Lets owners with an invitation in."""
+
+    def __init__(
+        self,
+        door: Door,
+        exclusive: Exclusive,
+        publisher: Publisher,
+        member_address: Callable[[], str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._door = door
+        self._exclusive = exclusive
+        self._publisher = publisher
+        self._member_address = member_address
+        self._now = now
+        self._bucket = TokenBucket(CALLS_PER_SECOND, CALLS_AT_ONCE)
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """What the server registers."""
+        return rpc.handlers(rpc.ENROLMENT, {rpc.DESCRIBE: self.describe, rpc.ENROL: self.enrol})
+
+    def _admit(self) -> datetime:
+        now = self._now()
+        if not self._bucket.take(now.timestamp()):
+            raise TooManyAttempts("the coordinator is busy with enrolments; try again in a few seconds")
+        return now
+
+    async def describe(self, request: m.DescribeRequest, _: grpc.aio.ServicerContext) -> m.DescribeResponse:
+        """The manifest, for the holder of an invitation, used or not."""
+        now = self._admit()
+        await self._exclusive(self._door.check_secret, request.credential, now)
+        return m.DescribeResponse(self._door.federation.manifest.to_json())
+
+    async def enrol(self, request: m.EnrolRequest, _: grpc.aio.ServicerContext) -> m.EnrolResponse:
+        """Make the owner a member."""
+        now = self._admit()
+        certificate, next_sequence = await self._exclusive(self._door.enrol, request, now)
+        self._publisher.wake()
+        _log.info("enrolled %s", request.credential.owner if request.credential else "")
+        manifest = self._door.federation.manifest.to_json()
+        return m.EnrolResponse(certificate, self._member_address(), manifest, next_sequence)

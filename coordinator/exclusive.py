@@ -1,0 +1,25 @@
+"""One thread that owns the federation: every change of it is made alone, and the event loop never blocks on one."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Exclusive:
+    """Runs functions one after another on one thread."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="federation")
+
+    async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function there. Once begun it is finished, even if the caller is cancelled."""
+        loop = asyncio.get_running_loop()
+        return await asyncio.shield(loop.run_in_executor(self._executor, lambda: function(*args, **kwargs)))
+
+    def close(self) -> None:
+        """Finish what was begun and end the thread."""
+        self._executor.shutdown(wait=True)

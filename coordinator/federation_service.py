@@ -1,0 +1,236 @@
+"""The Federation service: what members call over mutual TLS."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import grpc
+
+from ridgeway.coordinator.caller import peer_certificate
+from ridgeway.coordinator.exclusive import Exclusive
+from ridgeway.coordinator.federation import Federation, Offer
+from ridgeway.coordinator.founding import Founded
+from ridgeway.coordinator.ledger import Member
+from ridgeway.coordinator.membership import NotAMember
+from ridgeway.coordinator.publication import Publisher
+from ridgeway.coordinator.status import federation_status
+from ridgeway.coordinator.uploads import CHUNK_WAIT_S, Uploads, UploadTooSlow, in_thread
+from ridgeway.crypto.certificates import PeerCertificate, read_peer_certificate
+from ridgeway.crypto.owner_name import check_domain_name
+from ridgeway.errors import RidgewayError
+from ridgeway.proto import messages as m
+from ridgeway.proto import rpc
+from ridgeway.runtime.remote_errors import Malformed
+
+EXPERTS_PER_OWNER = 256
+URL_CHARACTERS_MAX = 2048
+# One node has one feed; a second and third for a moment when it reconnects.
+FEEDS_PER_OWNER = 4
+
+
+class TooManyFeeds(RidgewayError):
+    """One owner watches the router more often than it can need."""
+
+
+class BadExpert(RidgewayError):
+    """An expert that nobody could be sent to."""
+
+
+class FederationService:
+    """Serves the members of one federation."""
+
+    def __init__(
+        self,
+        federation: Federation,
+        exclusive: Exclusive,
+        publisher: Publisher,
+        founded: Founded,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._federation = federation
+        self._exclusive = exclusive
+        self._publisher = publisher
+        self._founded = founded
+        self._now = now
+        self._uploads = Uploads()
+        self.feeds: Counter[str] = Counter()
+        self.sent_version: dict[str, int] = {}
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """What the server registers."""
+        return rpc.handlers(
+            rpc.FEDERATION,
+            {
+                rpc.CONTRIBUTE: self.contribute,
+                rpc.WITHDRAW: self.withdraw,
+                rpc.LEAVE: self.leave,
+                rpc.REGISTER_EXPERTS: self.register_experts,
+                rpc.RENEW_CERTIFICATE: self.renew_certificate,
+                rpc.GET_MEMBERSHIP: self.get_membership,
+                rpc.WATCH_ROUTER: self.watch_router,
+                rpc.GET_STATUS: self.get_status,
+            },
+        )
+
+    def _member(self, certificate: PeerCertificate) -> Member:
+        return self._federation.membership.require(certificate, int(self._now().timestamp() * 1000))
+
+    def _caller(self, context: grpc.aio.ServicerContext) -> Member:
+        return self._member(peer_certificate(context))
+
+    async def contribute(
+        self, requests: AsyncIterator[m.ContributeRequest], context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[m.ContributeResponse]:
+        """One upload: the record, then its chunks; answered with where to go on, then with the commit."""
+        member = self._caller(context)
+        record = (await _next(requests)).record
+        if record is None:
+            raise Malformed("an upload begins with its signed record; send that first")
+        offer = await self._exclusive(self._federation.offer, member, record)
+        if offer.repeated:
+            change = await self._exclusive(self._federation.commit, offer)
+            yield m.ContributeResponse(committed=m.Committed(change.sequence, change.sum_digest, change.repeated))
+            return
+        async with self._uploads.place(offer.body.owner, offer.body.domain):
+            staged = await in_thread(self._federation.stage, offer)
+            try:
+                yield m.ContributeResponse(ready=m.UploadReady(staged.assembly.next_chunk))
+                while not staged.assembly.complete:
+                    chunk = (await _next(requests)).chunk
+                    if chunk is None:
+                        raise Malformed("a second record came where a chunk was expected; start the upload again")
+                    await in_thread(staged.write, chunk.index, chunk.data)
+                await in_thread(staged.sync)
+            finally:
+                staged.close()
+            yield m.ContributeResponse(committed=await self._commit(offer))
+
+    async def _commit(self, offer: Offer) -> m.Committed:
+        await in_thread(self._federation.check_payload, offer)
+        change = await self._exclusive(self._federation.commit, offer)
+        self._publisher.change()
+        return m.Committed(change.sequence, change.sum_digest, change.repeated)
+
+    async def withdraw(self, request: m.SignedRecord, context: grpc.aio.ServicerContext) -> m.WithdrawResponse:
+        """Take one domain of the caller out of the sum."""
+        change = await self._exclusive(self._federation.withdraw, self._caller(context), request)
+        self._publisher.change()
+        return m.WithdrawResponse(change.sequence, change.sum_digest, change.repeated)
+
+    async def leave(self, request: m.SignedRecord, context: grpc.aio.ServicerContext) -> m.WithdrawResponse:
+        """End the caller's membership; one that has left may hear so again, in case the answer was lost."""
+        certificate = peer_certificate(context)
+        member = self._federation.membership.members.get(certificate.owner)
+        if member is None or member.state is not m.MemberState.LEFT:
+            member = self._member(certificate)
+        elif member.leave_record != request.body:
+            raise NotAMember(f"{member.owner} has left the federation already, with another record")
+        change = await self._exclusive(self._federation.leave, member, request)
+        self._publisher.change()
+        self._publisher.wake()
+        return m.WithdrawResponse(change.sequence, change.sum_digest, change.repeated)
+
+    async def register_experts(
+        self, request: m.RegisterExpertsRequest, context: grpc.aio.ServicerContext
+    ) -> m.RegisterExpertsResponse:
+        """Replace the caller's experts."""
+        member = self._caller(context)
+        if len(request.experts) > EXPERTS_PER_OWNER:
+            raise BadExpert(f"an owner may offer {EXPERTS_PER_OWNER} experts, not {len(request.experts)}")
+        experts = tuple(_checked_expert(member.owner, expert) for expert in request.experts)
+        await self._exclusive(
+            self._federation.set_experts, member.owner, tuple(sorted(set(experts), key=_expert_order))
+        )
+        self._publisher.change()
+        return m.RegisterExpertsResponse()
+
+    async def renew_certificate(
+        self, request: m.RenewCertificateRequest, context: grpc.aio.ServicerContext
+    ) -> m.RenewCertificateResponse:
+        """Issue the caller's next certificate; the present one counts until it ends."""
+        member = self._caller(context)
+        now = self._now()
+        lifetime = self._founded.certificate_lifetime
+        pem = self._founded.authority.issue_member(request.signing_request_pem, member.owner, now, lifetime)
+        issued = read_peer_certificate(pem)
+        await self._exclusive(self._add_certificate, issued, now)
+        return m.RenewCertificateResponse(pem)
+
+    def _add_certificate(self, issued: PeerCertificate, now: datetime) -> None:
+        self._federation.ledger.add_certificate(
+            issued.owner, issued.serial, int(issued.not_after.timestamp() * 1000), int(now.timestamp() * 1000)
+        )
+        self._federation.membership.reload(self._federation.ledger)
+
+    async def get_membership(self, _: m.GetMembershipRequest, context: grpc.aio.ServicerContext) -> m.Membership:
+        """What the ledger holds of the caller."""
+        owner = self._caller(context).owner
+        entries = await self._exclusive(self._federation.entries_of, owner)
+        return m.Membership(
+            next_sequence=1 + max((entry.sequence for entry in entries), default=0),
+            contributions=tuple(
+                m.CommittedContribution(e.domain, e.sequence, e.rows, e.payload_digest, e.committed_unix_ms)
+                for e in entries
+                if e.payload_digest is not None
+            ),
+        )
+
+    async def watch_router(
+        self, request: m.WatchRouterRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[m.RouterChunk]:
+        """The router feed, until the caller goes or is sent away."""
+        certificate = peer_certificate(context)
+        owner = self._member(certificate).owner
+        if self.feeds[owner] >= FEEDS_PER_OWNER:
+            raise TooManyFeeds(f"{owner} watches the router {FEEDS_PER_OWNER} times already; end one of them")
+        self.feeds[owner] += 1
+        try:
+            async for piece in self._publisher.follow(request.known_version, lambda: self._welcome(certificate)):
+                yield piece
+                self.sent_version[owner] = piece.version
+        finally:
+            self.feeds[owner] -= 1
+
+    def _welcome(self, certificate: PeerCertificate) -> None:
+        self._member(certificate)
+
+    async def get_status(self, _: m.GetStatusRequest, context: grpc.aio.ServicerContext) -> m.FederationStatus:
+        """The federation as the coordinator sees it."""
+        self._caller(context)
+        return await self.status()
+
+    async def status(self) -> m.FederationStatus:
+        """The federation's status, for the members and the operator."""
+        return await self._exclusive(
+            federation_status, self._federation, self._publisher.latest, self.feeds, self.sent_version
+        )
+
+
+async def _next(requests: AsyncIterator[m.ContributeRequest]) -> m.ContributeRequest:
+    try:
+        async with asyncio.timeout(CHUNK_WAIT_S):
+            return await anext(requests)
+    except StopAsyncIteration as error:
+        raise Malformed("the stream ended before the upload was whole; resume it") from error
+    except TimeoutError as error:
+        raise UploadTooSlow(f"no chunk came for {CHUNK_WAIT_S:.0f} s; resume the upload") from error
+
+
+def _checked_expert(owner: str, expert: m.Expert) -> m.Expert:
+    check_domain_name(expert.domain)
+    if len(expert.url) > URL_CHARACTERS_MAX or len(expert.model) > URL_CHARACTERS_MAX:
+        raise BadExpert(f"the URL or model of the expert for {expert.domain} is too long")
+    parts = urlsplit(expert.url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadExpert(f"the expert for {expert.domain} needs an http or https URL")
+    if parts.username or parts.password:
+        raise BadExpert(
+            f"the expert's URL for {expert.domain} holds a password, which every owner would see; remove it"
+        )
+    return m.Expert(owner, expert.domain, expert.url, expert.model)
+
+
+def _expert_order(expert: m.Expert) -> tuple[str, str, str]:
+    return expert.domain, expert.url, expert.model

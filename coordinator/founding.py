@@ -1,0 +1,155 @@
+"""The first start of a coordinator: manifest, authority, ledger; and every later one: the same again, or a refusal."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ridgeway.coordinator.federation import LEDGER_FILE, Federation
+from ridgeway.coordinator.ledger import Ledger
+from ridgeway.crypto.authority import MEMBER_LIFETIME, CertificateAuthority
+from ridgeway.embedder import EmbedderFingerprint
+from ridgeway.errors import RidgewayError
+from ridgeway.manifest import (
+    FRACTION_BITS,
+    DecisionRule,
+    Manifest,
+    MassRule,
+    RoutingSettings,
+    SolverSettings,
+)
+from ridgeway.runtime.data_dir import DataDirectory
+
+_AUTHORITY_CERTIFICATE = "authority.pem"
+_AUTHORITY_KEY = "authority.key"
+_MANIFEST = "manifest"
+
+
+class NotFounded(RidgewayError):
+    """A data directory in which no federation was founded yet."""
+
+
+class ManifestIsFixed(RidgewayError):
+    """A setting that differs from what the federation agreed on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the operator asks of the manifest; None leaves it to the default, or to what was agreed."""
+
+    embedder: EmbedderFingerprint | None = None
+    mass: MassRule | None = None
+    ridge: float | str | None = None
+    prior_correction: bool | None = None
+    top_k: int | None = None
+    rule: DecisionRule | None = None
+
+    def manifest(self, federation_id: str, embedder: EmbedderFingerprint) -> Manifest:
+        """The manifest of a new federation."""
+        mass = self.mass or MassRule.OWNER
+        solver, routing = SolverSettings(), RoutingSettings()
+        return Manifest(
+            federation_id=federation_id,
+            embedder=embedder,
+            fraction_bits=FRACTION_BITS[mass],
+            mass=mass,
+            solver=SolverSettings(
+                ridge=solver.ridge if self.ridge is None else _ridge(self.ridge),
+                prior_correction=solver.prior_correction if self.prior_correction is None else self.prior_correction,
+            ),
+            routing=RoutingSettings(rule=self.rule or routing.rule, top_k=self.top_k or routing.top_k),
+        )
+
+    def check_against(self, manifest: Manifest) -> None:
+        """Every wish must be what was agreed.
+
+        Raises:
+            ManifestIsFixed: one is not.
+        """
+        agreed = {
+            "--mass": (self.mass, manifest.mass),
+            "--ridge": (None if self.ridge is None else _ridge(self.ridge) or "auto", manifest.solver.ridge or "auto"),
+            "--prior-correction": (self.prior_correction, manifest.solver.prior_correction),
+            "--top-k": (self.top_k, manifest.routing.top_k),
+            "--rule": (self.rule, manifest.routing.rule),
+        }
+        for option, (wish, fact) in agreed.items():
+            if wish is not None and wish != fact:
+                raise ManifestIsFixed(
+                    f"{option} {wish} differs from {fact}, which this federation was founded with; leave the option out,"
+                    " or found another federation in another --data-dir"
+                )
+        if self.embedder is not None and not self.embedder.matches(manifest.embedder):
+            raise ManifestIsFixed(
+                f"this federation was founded with {manifest.embedder.describe()}, not {self.embedder.describe()}; "
+                "leave --embedder out, or found another federation in another --data-dir"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A federation that is open, and its authority."""
+
+    federation: Federation
+    authority: CertificateAuthority = field(repr=False)
+    certificate_lifetime: timedelta = MEMBER_LIFETIME
+
+
+def is_founded(directory: DataDirectory) -> bool:
+    """Whether the directory holds a federation."""
+    return directory.read(_AUTHORITY_CERTIFICATE) is not None and (directory.path / LEDGER_FILE).exists()
+
+
+def open_federation(
+    directory: DataDirectory,
+    wishes: Wishes,
+    default_embedder: Callable[[], EmbedderFingerprint],
+    now: datetime,
+    certificate_lifetime: timedelta = MEMBER_LIFETIME,
+) -> Founded:
+    """Open the federation in a locked directory; found it if there is none.
+
+    Args:
+        directory: the coordinator's, locked.
+        wishes: see `Wishes`.
+        default_embedder: asked only when a federation is founded without a wish for one.
+        now: the time.
+        certificate_lifetime: of members' certificates.
+
+    Raises:
+        ManifestIsFixed: a wish contradicts what was agreed.
+    """
+    manifest_json = _stored_manifest(directory)
+    if manifest_json is None:
+        _found(directory, wishes.manifest(secrets.token_hex(16), wishes.embedder or default_embedder()), now)
+        manifest_json = _stored_manifest(directory) or b""
+    manifest = Manifest.from_json(manifest_json)
+    wishes.check_against(manifest)
+    authority = CertificateAuthority.from_pem(
+        directory.read(_AUTHORITY_CERTIFICATE) or b"", directory.read(_AUTHORITY_KEY) or b"", manifest.federation_id
+    )
+    return Founded(Federation(directory, manifest), authority, certificate_lifetime)
+
+
+def _stored_manifest(directory: DataDirectory) -> bytes | None:
+    ledger = Ledger(directory.path / LEDGER_FILE)
+    try:
+        return ledger.setting(_MANIFEST)
+    finally:
+        ledger.close()
+
+
+def _found(directory: DataDirectory, manifest: Manifest, now: datetime) -> None:
+    """The authority is written first, the manifest last: a federation exists once it has a manifest."""
+    authority = CertificateAuthority.create(manifest.federation_id, now)
+    directory.write(_AUTHORITY_KEY, authority.private_key_pem())
+    directory.write(_AUTHORITY_CERTIFICATE, authority.certificate_pem)
+    ledger = Ledger(directory.path / LEDGER_FILE)
+    try:
+        ledger.found({_MANIFEST: manifest.to_json(), "revision": b"0"})
+    finally:
+        ledger.close()
+
+
+def _ridge(wish: float | str) -> float | None:
+    return None if wish == "auto" else float(wish)

@@ -1,0 +1,66 @@
+"""The federation's state as messages, for `status`, `members` and whoever watches."""
+
+from collections.abc import Mapping
+
+from ridgeway.coordinator.federation import Federation
+from ridgeway.coordinator.ledger import Entry
+from ridgeway.coordinator.publication import Published
+from ridgeway.proto import messages as m
+
+
+def federation_status(
+    federation: Federation, published: Published | None, feeds: Mapping[str, int], sent: Mapping[str, int]
+) -> m.FederationStatus:
+    """Everything the coordinator may tell; runs where the federation may be touched."""
+    entries = [entry for entry in federation.ledger.entries() if entry.payload_digest is not None]
+    return m.FederationStatus(
+        federation_id=federation.manifest.federation_id,
+        manifest_json=federation.manifest.to_json(),
+        router_version=published.version if published else 0,
+        sum_digest=federation.sum_digest,
+        ridge=published.ridge if published else 0.0,
+        members=_members(federation, entries, feeds, sent),
+        domains=_domains(federation, entries),
+        published_unix_ms=published.published_unix_ms if published else 0,
+    )
+
+
+def _members(
+    federation: Federation, entries: list[Entry], feeds: Mapping[str, int], sent: Mapping[str, int]
+) -> tuple[m.MemberStatus, ...]:
+    membership = federation.membership
+    enrolled = {
+        owner: m.MemberStatus(
+            owner=owner,
+            state=member.state,
+            connected=feeds.get(owner, 0) > 0,
+            router_version=sent.get(owner, 0),
+            since_unix_ms=member.since_unix_ms,
+            certificate_expires_unix_ms=membership.certificate_end_ms(owner),
+            contributions=tuple(
+                m.CommittedContribution(e.domain, e.sequence, e.rows, e.payload_digest or b"", e.committed_unix_ms)
+                for e in entries
+                if e.owner == owner
+            ),
+        )
+        for owner, member in membership.members.items()
+    }
+    invited = {
+        invitation.owner: m.MemberStatus(owner=invitation.owner, state=m.MemberState.INVITED)
+        for invitation in federation.ledger.invitations()
+        if invitation.used_by is None and invitation.owner not in enrolled
+    }
+    return tuple(status for _, status in sorted((enrolled | invited).items()))
+
+
+def _domains(federation: Federation, entries: list[Entry]) -> tuple[m.DomainStatus, ...]:
+    experts = federation.ledger.experts()
+    return tuple(
+        m.DomainStatus(
+            domain=domain,
+            rows=rows,
+            owners=tuple(e.owner for e in entries if e.domain == domain),
+            experts=tuple(e for e in experts if e.domain == domain),
+        )
+        for domain, rows in zip(federation.sum.domains, federation.sum.rows, strict=True)
+    )
