@@ -1,0 +1,86 @@
+"""The NodeControl service: join, leave and status of a running daemon, over the socket in its data directory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+
+import grpc
+
+from ridgeway.node.agent import Agent, OnProgress
+from ridgeway.proto import messages as m
+from ridgeway.proto import rpc
+
+SOCKET = "node.sock"
+# More news than a reader took is dropped, except the last of each stage: a progress bar needs no more.
+NEWS_HELD = 1024
+
+
+class ControlService:
+    """Lets the owner's commands act through the daemon."""
+
+    def __init__(self, agent: Agent, is_connected: Callable[[], bool], membership_changed: Callable[[], None]) -> None:
+        self._agent = agent
+        self._is_connected = is_connected
+        self._membership_changed = membership_changed
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """What the server registers."""
+        return rpc.handlers(
+            rpc.NODE_CONTROL,
+            {rpc.NODE_JOIN: self.join, rpc.NODE_LEAVE: self.leave, rpc.NODE_STATUS: self.get_status},
+        )
+
+    async def join(self, request: m.JoinRequest, _: grpc.aio.ServicerContext) -> AsyncIterator[m.Progress]:
+        """Enrol and contribute."""
+
+        def heard(on_progress: OnProgress) -> OnProgress:
+            def hear(news: m.Progress) -> None:
+                if news.stage == "enrolled":
+                    self._membership_changed()
+                on_progress(news)
+
+            return hear
+
+        async for news in _told(lambda on_progress: self._agent.join(request, heard(on_progress))):
+            yield news
+
+    async def leave(self, request: m.LeaveRequest, _: grpc.aio.ServicerContext) -> AsyncIterator[m.Progress]:
+        """Withdraw a domain or everything."""
+        async for news in _told(lambda on_progress: self._agent.leave(request.domain, on_progress)):
+            yield news
+        if not request.domain:
+            self._membership_changed()
+
+    async def get_status(self, _: m.GetNodeStatusRequest, __: grpc.aio.ServicerContext) -> m.NodeStatus:
+        """The node as it sees itself."""
+        return self._agent.status(self._is_connected())
+
+
+async def _told(run: Callable[[OnProgress], Coroutine[None, None, None]]) -> AsyncIterator[m.Progress]:
+    """Run something that tells its progress from any thread, and give the news out one by one."""
+    loop = asyncio.get_running_loop()
+    news: asyncio.Queue[m.Progress | None] = asyncio.Queue(NEWS_HELD)
+
+    def put(item: m.Progress | None) -> None:
+        if news.full():
+            news.get_nowait()
+        news.put_nowait(item)
+
+    def tell(item: m.Progress) -> None:
+        loop.call_soon_threadsafe(put, item)
+
+    async def work() -> None:
+        try:
+            await run(tell)
+        finally:
+            loop.call_soon(put, None)
+
+    task = asyncio.create_task(work())
+    try:
+        while (item := await news.get()) is not None:
+            yield item
+        await task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([task])

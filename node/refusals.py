@@ -1,0 +1,28 @@
+"""Which gRPC status each refusal of a node has; a type not listed has that of its nearest base."""
+
+import grpc
+
+from ridgeway.crypto.invitation import BadInvitation
+from ridgeway.errors import RidgewayError
+from ridgeway.node.agent import UnknownSource
+from ridgeway.node.prompts import PromptError
+from ridgeway.node.routing_service import BadRouteRequest
+from ridgeway.proto.codec import MalformedMessage
+from ridgeway.routing import NoKnownToken
+from ridgeway.runtime.remote_errors import StatusTable, Unreachable
+
+
+class NotYourNode(RidgewayError):
+    """A caller that is not of the node's own owner."""
+
+
+REFUSALS: StatusTable = {
+    NotYourNode: grpc.StatusCode.PERMISSION_DENIED,
+    NoKnownToken: grpc.StatusCode.INVALID_ARGUMENT,
+    BadRouteRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    BadInvitation: grpc.StatusCode.INVALID_ARGUMENT,
+    MalformedMessage: grpc.StatusCode.INVALID_ARGUMENT,
+    PromptError: grpc.StatusCode.INVALID_ARGUMENT,
+    UnknownSource: grpc.StatusCode.NOT_FOUND,
+    Unreachable: grpc.StatusCode.UNAVAILABLE,
+}

@@ -1,0 +1,76 @@
+"""The Routing service: where do prompts go, for programs beside the node."""
+
+import asyncio
+from collections.abc import Callable
+
+import grpc
+
+from ridgeway.errors import RidgewayError
+from ridgeway.node.router_store import RouterStore
+from ridgeway.proto import messages as m
+from ridgeway.proto import rpc
+from ridgeway.routing import Decision, NoKnownToken
+
+# With gRPC's limit of 4 MiB a message these are rarely reached; they bound the work of one call.
+PROMPTS_PER_CALL = 4096
+TOP_K_MAX = 10_000
+
+
+class BadRouteRequest(RidgewayError):
+    """A call beyond the bounds."""
+
+
+class RoutingService:
+    """Answers from the newest router at hand, whether the coordinator is there or not."""
+
+    def __init__(self, routers: RouterStore, authorise: Callable[[grpc.aio.ServicerContext], None]) -> None:
+        self._routers = routers
+        self._authorise = authorise
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """What the server registers."""
+        return rpc.handlers(rpc.ROUTING, {rpc.ROUTE: self.route, rpc.ROUTE_BATCH: self.route_batch})
+
+    async def route(self, request: m.RouteRequest, context: grpc.aio.ServicerContext) -> m.RouteResponse:
+        """One prompt."""
+        self._authorise(context)
+        router = self._routers.require()
+        decision = await asyncio.to_thread(router.route, request.prompt, _top_k(request.top_k))
+        return m.RouteResponse(decision_message(decision))
+
+    async def route_batch(
+        self, request: m.RouteBatchRequest, context: grpc.aio.ServicerContext
+    ) -> m.RouteBatchResponse:
+        """Many prompts; one that cannot be routed is answered with why."""
+        self._authorise(context)
+        if len(request.prompts) > PROMPTS_PER_CALL:
+            raise BadRouteRequest(
+                f"a call takes {PROMPTS_PER_CALL} prompts, not {len(request.prompts)}; split the batch"
+            )
+        router = self._routers.require()
+        outcomes = await asyncio.to_thread(router.route_batch, request.prompts, _top_k(request.top_k))
+        return m.RouteBatchResponse(tuple(_entry(outcome) for outcome in outcomes))
+
+
+def decision_message(decision: Decision) -> m.Decision:
+    """A decision as it travels."""
+    expert = decision.expert
+    return m.Decision(
+        domain=decision.domain,
+        confidence=decision.confidence,
+        votes=tuple(m.DomainVote(domain, votes) for domain, votes in decision.votes.items()),
+        expert=m.Expert(expert.owner, expert.domain, expert.url, expert.model) if expert else None,
+        router_version=decision.router_version,
+    )
+
+
+def _entry(outcome: Decision | NoKnownToken) -> m.BatchEntry:
+    if isinstance(outcome, NoKnownToken):
+        return m.BatchEntry(refusal=str(outcome))
+    return m.BatchEntry(decision=decision_message(outcome))
+
+
+def _top_k(wish: int) -> int | None:
+    if wish > TOP_K_MAX:
+        raise BadRouteRequest(f"top_k may be up to {TOP_K_MAX}, not {wish}")
+    return wish or None
