@@ -1,12 +1,13 @@
 """The coordinator process: three listeners around one federation."""
 
 import asyncio
+import json
 import logging
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,6 +34,8 @@ _log = logging.getLogger("ridgeway.coordinator")
 
 # The coordinator issues its own certificate, so a short life costs nothing and a stolen key is worth little.
 SERVER_CERTIFICATE_LIFETIME = timedelta(days=7)
+# Where the coordinator was last reached, for invitations made while it does not run.
+ENDPOINTS_FILE = "endpoints.json"
 _ANY_ADDRESS = {"0.0.0.0", "::", "[::]", ""}  # noqa: S104 - recognised, not bound
 
 
@@ -114,6 +117,7 @@ async def serve(
         )
         try:
             async with _listening(settings, founded, directory, advertised) as endpoints:
+                directory.write(ENDPOINTS_FILE, json.dumps(asdict(endpoints)).encode())
                 on_ready(endpoints)
                 await stop.wait()
                 _log.info("shutting down")

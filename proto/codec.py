@@ -103,10 +103,12 @@ def _to_generated(message: object) -> Message:
         if field.repeated:
             items = map(_to_generated, value) if field.message else value
             getattr(generated, field.name).extend(items)
-        elif field.message is None:
+        elif field.message is not None:
+            if value is not None:
+                getattr(generated, field.name).CopyFrom(_to_generated(value))
+        elif value:
+            # A default is never written, and writing one into a choice would undo the member that was chosen.
             setattr(generated, field.name, value)
-        elif value is not None:
-            getattr(generated, field.name).CopyFrom(_to_generated(value))
     return generated
 
 

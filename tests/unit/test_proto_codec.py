@@ -73,6 +73,11 @@ def test_a_choice_keeps_which_was_chosen(step: dict[str, object]) -> None:
     assert decode(messages.ContributeRequest, encode(request)) == request
 
 
+@pytest.mark.parametrize("entry", [messages.BatchEntry(messages.Decision("law")), messages.BatchEntry(refusal="why")])
+def test_a_choice_with_a_plain_member_keeps_which_was_chosen(entry: messages.BatchEntry) -> None:
+    assert decode(messages.BatchEntry, encode(entry)) == entry
+
+
 def test_bytes_that_are_no_message_are_refused() -> None:
     with pytest.raises(MalformedMessage, match="not a SignedRecord"):
         decode(messages.SignedRecord, b"\xff\xff\xff")
