@@ -1,0 +1,39 @@
+"""Run one administration call: through the coordinator's socket if it runs, on its data directory otherwise."""
+
+from pathlib import Path
+from typing import Any, cast
+
+from ridgeway.proto import rpc
+
+
+async def administer(
+    data_dir: Path, method: rpc.Method[rpc.Request, rpc.Response], request: rpc.Request
+) -> rpc.Response:
+    """The answer of one call of the Administration service.
+
+    Raises:
+        RidgewayError: many kinds, each with a sentence.
+    """
+    import grpc
+
+    from ridgeway.coordinator.administration import SOCKET
+    from ridgeway.coordinator.offline import open_administration
+    from ridgeway.runtime.data_dir import DataDirectory
+    from ridgeway.runtime.local_socket import connect
+    from ridgeway.runtime.remote_errors import translated
+
+    directory = DataDirectory(data_dir, "coordinator")
+    if directory.in_use():
+        async with connect(directory.path, SOCKET) as channel:
+            try:
+                return await rpc.call(channel, method, request, timeout_s=30.0)
+            except grpc.aio.AioRpcError as error:
+                raise translated(error, f"the coordinator on {data_dir}") from error
+    with open_administration(data_dir) as administration:
+        behaviours: dict[Any, Any] = {
+            rpc.INVITE: administration.invite,
+            rpc.REVOKE: administration.revoke,
+            rpc.EVICT: administration.evict,
+            rpc.ADMIN_STATUS: administration.get_status,
+        }
+        return cast(rpc.Response, await behaviours[method](request, None))

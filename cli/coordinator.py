@@ -1,0 +1,144 @@
+"""`ridgeway coordinator`: run the process that adds the contributions up and sends everyone the router."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from ridgeway.cli.command import Command, data_dir_option, emit, json_option
+from ridgeway.cli.duration import seconds
+
+
+def ridge_or_auto(text: str) -> float | str:
+    """`auto`, or a positive number; for click, as the type of an option.
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
+    try:
+        value = float(text) if text != "auto" else 1.0
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is neither auto nor a number") from error
+    if not 0.0 < value < float("inf"):
+        raise click.BadParameter(f"the ridge must be positive and finite, not {text}")
+    return text if text == "auto" else value
+
+
+@click.command(cls=Command)
+@data_dir_option
+@click.option(
+    "--listen",
+    default="127.0.0.1:7443",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where members dial; enrolment is one port above. Port 0 chooses both.",
+)
+@click.option("--advertise", metavar="HOST", help="The host that invitations name, if it is not that of --listen.")
+@click.option(
+    "--embedder",
+    metavar="builtin|DIR|ID",
+    help="Tokeniser and embedding matrix: built in, a model directory, or a model id. [new federation: builtin]",
+)
+@click.option(
+    "--mass",
+    type=click.Choice(["owner", "tokens"]),
+    help="Weight of a contribution: 1 for each owner and domain, or its number of tokens. [new federation: owner]",
+)
+@click.option(
+    "--ridge", type=ridge_or_auto, metavar="auto|X", help="The ridge; auto chooses it by generalised cross-validation."
+)
+@click.option(
+    "--prior-correction",
+    type=click.Choice(["on", "off"]),
+    help="Do not favour domains with more mass. [new federation: on]",
+)
+@click.option("--top-k", type=click.IntRange(1, 10_000), help="How many tokens vote. [new federation: 10]")
+@click.option(
+    "--rule",
+    type=click.Choice(["votes", "scores"]),
+    help="Decide by the votes of the surest tokens, or by the sum of all scores. [new federation: votes]",
+)
+@click.option(
+    "--certificate-lifetime",
+    type=seconds,
+    metavar="TIME",
+    default="24h",
+    show_default=True,
+    help="How long members' certificates live; they renew themselves.",
+)
+@json_option
+@click.pass_context
+def coordinator(
+    ctx: click.Context,
+    data_dir: Path,
+    listen: str,
+    advertise: str | None,
+    embedder: str | None,
+    mass: str | None,
+    ridge: float | str | None,
+    prior_correction: str | None,
+    top_k: int | None,
+    rule: str | None,
+    certificate_lifetime: float,
+    as_json: bool,
+) -> None:
+    """Run the coordinator of a federation; the first start founds it.
+
+    What the federation agrees on (embedder, mass, ridge, prior correction, top-k, rule) is fixed by the first start. It
+    runs until SIGTERM or Ctrl-C.
+    """
+    from ridgeway.cli.running import run_daemon
+    from ridgeway.coordinator.daemon import CoordinatorSettings, Endpoints, serve
+    from ridgeway.coordinator.founding import Wishes
+    from ridgeway.embedder import EmbedderFingerprint
+    from ridgeway.manifest import DecisionRule, MassRule
+
+    def fingerprint(name: str = "builtin") -> EmbedderFingerprint:
+        from ridgeway.embedders import load_embedder
+
+        return load_embedder(name).fingerprint
+
+    def ready(endpoints: Endpoints) -> None:
+        if as_json:
+            emit(
+                {
+                    "event": "ready",
+                    "members": endpoints.members,
+                    "enrolment": endpoints.enrolment,
+                    "federation_id": endpoints.federation_id,
+                }
+            )
+            return
+        click.echo(f"members dial {endpoints.members}, newcomers {endpoints.enrolment}")
+        click.echo(f"to let an owner in: ridgeway invite OWNER --data-dir {data_dir}")
+
+    host, port = _split(listen)
+    settings = CoordinatorSettings(
+        data_dir=data_dir,
+        default_embedder=fingerprint,
+        wishes=Wishes(
+            embedder=fingerprint(embedder) if embedder else None,
+            mass=MassRule(mass) if mass else None,
+            ridge=ridge,
+            prior_correction=None if prior_correction is None else prior_correction == "on",
+            top_k=top_k,
+            rule=DecisionRule(rule) if rule else None,
+        ),
+        host=host,
+        port=port,
+        advertise=advertise,
+        certificate_lifetime=timedelta(seconds=certificate_lifetime),
+    )
+
+    async def run(stop: asyncio.Event) -> None:
+        await serve(settings, stop, ready)
+
+    run_daemon(run, debug=bool(ctx.find_root().params.get("debug")))
+
+
+def _split(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    if not port.isdigit() or int(port) > 65534:
+        raise click.BadParameter(f"{listen!r} is no HOST:PORT with a port up to 65534", param_hint="--listen")
+    return host, int(port)

@@ -1,0 +1,188 @@
+"""Fetch the state of a federation or a node, and show it as a table or as data."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ridgeway.cli.command import emit
+
+if TYPE_CHECKING:
+    from ridgeway.proto import messages as m
+
+STATE_STYLES = {"active": "green", "invited": "cyan", "left": "dim", "revoked": "yellow", "evicted": "red"}
+
+
+async def fetch(data_dir: Path) -> "tuple[m.FederationStatus | None, m.NodeStatus | None, str]":
+    """The federation's status, the node's if this is one's directory, and why the federation's is missing.
+
+    Raises:
+        WrongDataDirectory: it is neither a coordinator's nor a node's.
+    """
+    from ridgeway.cli.administer import administer
+    from ridgeway.errors import RidgewayError
+    from ridgeway.node.handover import federation_status, node_status
+    from ridgeway.proto import messages as m
+    from ridgeway.proto import rpc
+    from ridgeway.runtime.data_dir import WrongDataDirectory, role_of
+
+    role = role_of(data_dir)
+    if role == "coordinator":
+        return await administer(data_dir, rpc.ADMIN_STATUS, m.GetStatusRequest()), None, ""
+    if role != "node":
+        raise WrongDataDirectory(f"{data_dir} is no coordinator's or node's data directory; check --data-dir")
+    node, _ = await node_status(data_dir)
+    try:
+        return await federation_status(data_dir), node, ""
+    except RidgewayError as error:
+        return None, node, str(error)
+
+
+def federation_document(status: "m.FederationStatus") -> dict[str, Any]:
+    """The federation as data."""
+    import json
+
+    return {
+        "federation_id": status.federation_id,
+        "router_version": status.router_version,
+        "published": _time(status.published_unix_ms),
+        "sum_digest": status.sum_digest.hex(),
+        "ridge": status.ridge,
+        "rows": sum(domain.rows for domain in status.domains),
+        "members": [_member(member) for member in status.members],
+        "domains": [
+            {
+                "domain": domain.domain,
+                "rows": domain.rows,
+                "owners": list(domain.owners),
+                "experts": [{"owner": e.owner, "url": e.url, "model": e.model} for e in domain.experts],
+            }
+            for domain in status.domains
+        ],
+        "manifest": json.loads(status.manifest_json),
+    }
+
+
+def node_document(status: "m.NodeStatus") -> dict[str, Any]:
+    """The node as data."""
+    return {
+        "owner": status.owner,
+        "federation_id": status.federation_id,
+        "coordinator": status.coordinator_address,
+        "connected": status.connected,
+        "router_version": status.router_version,
+        "router_published": _time(status.router_received_unix_ms),
+        "certificate_expires": _time(status.certificate_expires_unix_ms),
+        "domains": [
+            {
+                "domain": d.domain,
+                "location": d.location,
+                "rows": d.rows,
+                "sequence": d.sequence,
+                "committed": d.committed,
+            }
+            for d in status.domains
+        ],
+        "last_error": status.last_error or None,
+    }
+
+
+def show(data_dir: Path, *, as_json: bool, members_only: bool) -> None:
+    """Fetch and print."""
+    import asyncio
+
+    federation, node, missing = asyncio.run(fetch(data_dir))
+    if as_json:
+        document = federation_document(federation) if federation else {}
+        if members_only:
+            emit({"members": document.get("members", []), "error": missing or None})
+        else:
+            emit({**document, "node": node_document(node) if node else None, "error": missing or None})
+        return
+    from rich.console import Console
+
+    console = Console()
+    if node is not None and not members_only:
+        _print_node(console, node)
+    if federation is not None:
+        console.print(member_table(federation))
+        if not members_only:
+            console.print(domain_table(federation))
+            console.print(_summary(federation), highlight=False)
+    if missing:
+        console.print(f"the coordinator says nothing: {missing}", style="yellow", highlight=False)
+
+
+def member_table(status: "m.FederationStatus") -> Any:
+    """A table of members."""
+    from rich.table import Table
+
+    table = Table(
+        "owner", "state", "connected", "domains", "rows", "router", "since", title="members", title_justify="left"
+    )
+    for member in status.members:
+        state = member.state.name.lower()
+        rows = sum(c.rows for c in member.contributions)
+        table.add_row(
+            member.owner,
+            f"[{STATE_STYLES.get(state, 'white')}]{state}",
+            "yes" if member.connected else "-",
+            ", ".join(c.domain for c in member.contributions) or "-",
+            f"{rows:,}",
+            str(member.router_version or "-"),
+            _time(member.since_unix_ms) or "-",
+        )
+    return table
+
+
+def domain_table(status: "m.FederationStatus") -> Any:
+    """A table of domains."""
+    from rich.table import Table
+
+    table = Table("domain", "rows", "owners", "experts", title="domains", title_justify="left")
+    for domain in status.domains:
+        experts = ", ".join(f"{e.model or e.url} ({e.owner})" for e in domain.experts)
+        table.add_row(domain.domain, f"{domain.rows:,}", ", ".join(domain.owners), experts or "-")
+    return table
+
+
+def _summary(status: "m.FederationStatus") -> str:
+    import json
+
+    masking = json.loads(status.manifest_json).get("masking")
+    warning = "\nmasking is off: the coordinator sees each owner's sums" if masking == "off" else ""
+    return (
+        f"router {status.router_version or 'not yet made'}"
+        f"{', published ' + str(_time(status.published_unix_ms)) if status.published_unix_ms else ''}\n"
+        f"sum {status.sum_digest.hex()}{warning}"
+    )
+
+
+def _print_node(console: Any, node: "m.NodeStatus") -> None:
+    if not node.owner:
+        console.print("this node has not joined a federation yet", style="yellow")
+        return
+    where = "connected to" if node.connected else "not connected to"
+    console.print(
+        f"{node.owner}, {where} {node.coordinator_address}, router {node.router_version or '-'}", highlight=False
+    )
+    if node.last_error:
+        console.print(node.last_error, style="yellow", highlight=False)
+
+
+def _member(member: "m.MemberStatus") -> dict[str, Any]:
+    return {
+        "owner": member.owner,
+        "state": member.state.name.lower(),
+        "connected": member.connected,
+        "router_version": member.router_version or None,
+        "since": _time(member.since_unix_ms),
+        "certificate_expires": _time(member.certificate_expires_unix_ms),
+        "contributions": [
+            {"domain": c.domain, "rows": c.rows, "sequence": c.sequence, "committed": _time(c.committed_unix_ms)}
+            for c in member.contributions
+        ],
+    }
+
+
+def _time(unix_ms: int) -> str | None:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="seconds") if unix_ms else None
