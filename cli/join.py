@@ -53,9 +53,9 @@ def join(
 ) -> None:
     """Join a federation with the invitation TOKEN and contribute; returns when everything is committed.
 
-    TOKEN may be "-" for standard input or "@FILE", which keeps the secret off the command line. Without TOKEN a node that
-    has joined contributes further domains. If `ridgeway node` runs on the data directory, it does the work. The same join
-    may be run again after a failure.
+    TOKEN may be "-" for standard input or "@FILE", which keeps the secret off the command line. Without TOKEN a node
+    that has joined contributes further domains. If `ridgeway node` runs on the data directory, it does the work. The
+    same join may be run again after a failure.
     """
     from ridgeway.cli.progress import shown
     from ridgeway.node.handover import join_federation, node_status

@@ -1,5 +1,6 @@
 """Show the progress of a join or leave on standard error: bars on a terminal, lines elsewhere, nothing with --json."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ def shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
     """A function that shows what it is told, from whatever thread."""
     if quiet:
         yield lambda _: None
-    elif click.get_text_stream("stderr").isatty():
+    elif sys.stderr.isatty():
         with _bars() as tell:
             yield tell
     else:

@@ -132,6 +132,8 @@ class TokenRouter:
     def route_encodings(self, encodings: Sequence[Encoding], top_k: int | None = None) -> list[Decision | NoKnownToken]:
         """Decide about prompts that are tokenised already."""
         lists = [encoding.ids for encoding in encodings]
+        if not lists:
+            return []
         lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
         ids = np.fromiter(chain.from_iterable(lists), dtype=np.int64, count=int(lengths.sum()))
         match self.settings.rule:
@@ -167,7 +169,7 @@ class TokenRouter:
         prompt, rank = prompt[voting], rank[voting]
         cells = prompt * domains + self._vote_by_rank[rank]
         votes = np.bincount(cells, minlength=count * domains).reshape(count, domains).astype(np.float64)
-        entropy = np.bincount(cells, self._entropy_by_rank[rank], count * domains).reshape(count, domains)
+        entropy = np.bincount(cells, self._entropy_by_rank[rank], count * domains).reshape(count, domains).astype(float)
         most = votes.max(axis=1)
         entropy[votes < most[:, None]] = np.inf
         winners = np.where(known > 0, entropy.argmin(axis=1), -1)
