@@ -85,14 +85,14 @@ class Owner:
         assert self.tls is not None
         return member_channel(self.address, self.tls)
 
-    def body(self, domain: str, payload: bytes, rows: int, **changes: object) -> m.ContributionBody:
+    def body(self, served: str, payload: bytes, rows: int, **changes: object) -> m.ContributionBody:
         """A contribution's body with the next sequence number, or with what the changes say."""
         assert self.manifest is not None
         fields: dict[str, object] = {
             "format_version": RECORD_VERSION,
             "federation_id": self.manifest.federation_id,
             "owner": self.name,
-            "domain": domain,
+            "domain": served,
             "sequence": self.sequence,
             "manifest_digest": self.manifest.digest(),
             "rows": rows,
@@ -101,9 +101,9 @@ class Owner:
         }
         return m.ContributionBody(**(fields | changes))  # type: ignore[arg-type]
 
-    def sign(self, domain: str, vector: npt.NDArray[np.int64], rows: int = 20, **changes: object) -> m.SignedRecord:
+    def sign(self, served: str, vector: npt.NDArray[np.int64], rows: int = 20, **changes: object) -> m.SignedRecord:
         """A signed contribution record; the sequence number is used up."""
-        record = sign_contribution(self.key, self.body(domain, vector.tobytes(), rows, **changes))
+        record = sign_contribution(self.key, self.body(served, vector.tobytes(), rows, **changes))
         self.sequence += 1
         return record
 
