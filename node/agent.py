@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-import random
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 
 from ridgeway.crypto.certificates import validity
 from ridgeway.embedder import Embedder
@@ -11,83 +13,98 @@ from ridgeway.embedders import load_embedder
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import Manifest
 from ridgeway.node import enrolment
-from ridgeway.node.contribution import prepare, remove_unnamed, sign_and_keep
-from ridgeway.node.link import Link, is_transient, read_tls
-from ridgeway.node.prompts import PromptSource, ReadReport, source_fingerprint
+from ridgeway.node.contribution import Computed, DomainError, compute, signer
+from ridgeway.node.delivery import Delivery, OnProgress, withdrawal_signer
+from ridgeway.node.link import Link, read_tls
+from ridgeway.node.persistence import persist
+from ridgeway.node.prompts import PromptError, PromptSource, ReadReport, source_fingerprint
 from ridgeway.node.prompts.source import STANDARD_INPUT
+from ridgeway.node.request import check_request, prompt_source
 from ridgeway.node.router_store import RouterStore
-from ridgeway.node.state import STATE_FILE, NodeState, NotJoined, Prepared
-from ridgeway.node.uploader import upload_once
+from ridgeway.node.state import EVERYTHING, STATE_FILE, Membership, NodeState, NotJoined, Prepared
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
-from ridgeway.proto.codec import decode
-from ridgeway.proto.records import RECORD_VERSION, sign_withdrawal
-from ridgeway.protocol.backoff import Backoff
 from ridgeway.runtime.data_dir import DataDirectory
-from ridgeway.runtime.remote_errors import Refused
 
 _log = logging.getLogger("ridgeway.node")
-
-# Told from any thread.
-OnProgress = Callable[[m.Progress], None]
 
 
 class UnknownSource(RidgewayError):
     """A domain that this node does not contribute to."""
 
 
+class Stopped(RidgewayError):
+    """The node was told to stop while it counted."""
+
+
 class Agent:
-    """One node's state and its connection.
+    """One node's state and its connection, in a directory that the caller has locked.
 
     Attributes:
         state: durable.
         routers: the newest router.
-        link: the connection; None until the node has joined.
-        last_error: why the last exchange with the coordinator failed; empty since the last success.
+        link: the connection; None until it is needed.
+        unsettled: set while the state may hold something that the coordinator does not have.
+        on_membership: called when the node joined or left.
     """
 
-    def __init__(self, directory: DataDirectory) -> None:
+    def __init__(self, directory: DataDirectory, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.directory = directory
         self.state = NodeState(directory.path / STATE_FILE)
         self.routers = RouterStore(directory)
         self.link: Link | None = None
-        self.last_error = ""
+        self.unsettled = asyncio.Event()
+        self.unsettled.set()
+        self.on_membership: Callable[[], None] = lambda: None
+        self._now = now
         self._payloads = directory.folder("payloads")
         self._embedder: Embedder | None = None
         self._changing = asyncio.Lock()
 
     async def close(self) -> None:
         """End the connection and close the state."""
-        if self.link is not None:
-            await self.link.close()
+        await self._disconnect()
         self.state.close()
 
     # Membership
 
     def manifest(self) -> Manifest:
-        """What the federation agreed on.
+        """What the federation agreed on, also after leaving it.
 
         Raises:
-            NotJoined: we are no member.
+            NotJoined: we never were a member.
         """
-        return Manifest.from_json(self.state.require_membership().manifest_json.encode())
+        return Manifest.from_json(self._latest_membership().manifest_json.encode())
 
     async def embedder(self) -> Embedder:
-        """The embedder that the membership names, loaded once."""
+        """The embedder that the membership names, loaded once.
+
+        Raises:
+            NotJoined, EmbedderError: there is none.
+        """
         if self._embedder is None:
-            self._embedder = await _load(self.state.require_membership().embedder)
+            self._embedder = await _load(self._latest_membership().embedder)
         return self._embedder
+
+    def _latest_membership(self) -> Membership:
+        return self.state.membership or self.state.require_membership()
 
     def connect(self) -> Link:
         """The connection to the coordinator.
 
         Raises:
-            NotJoined, CredentialMissing: there can be none.
+            NotJoined, CredentialMissing, CertificateExpired: there can be none.
         """
         membership = self.state.require_membership()
         if self.link is None:
             self.link = Link(membership.member_address, read_tls(self.directory))
+        self.link.require_valid(self._now())
         return self.link
+
+    async def _disconnect(self) -> None:
+        link, self.link = self.link, None
+        if link is not None:
+            await link.close()
 
     async def join(self, request: m.JoinRequest, on_progress: OnProgress) -> None:
         """Enrol if there is a token, take over sources and experts, contribute, and return when all is committed.
@@ -95,162 +112,211 @@ class Agent:
         Raises:
             RidgewayError: many kinds; what was done until then stays, and the same join may be run again.
         """
+        await asyncio.to_thread(check_request, request, set(self.state.sources()))
         async with self._changing:
             if request.token:
                 await self._enrol(request, on_progress)
             self.state.require_membership()
-            self.state.add_sources({s.domain: _source(s) for s in request.sources})
-            self.state.add_experts(request.experts)
-            if request.token or request.experts:
-                await self.connect().call(rpc.REGISTER_EXPERTS, m.RegisterExpertsRequest(self.state.experts()))
-            await self._contribute({s.domain for s in request.sources}, on_progress, patience=None)
+            sources = {source.domain: prompt_source(source) for source in request.sources}
+            self.state.add(sources, request.experts)
+        wanted = set(self.state.sources()) if request.token else set(sources)
+        fresh = {domain for domain, source in sources.items() if source.location == STANDARD_INPUT}
+        await self._settle(wanted, fresh, on_progress)
+        self.state.require_membership()
 
     async def _enrol(self, request: m.JoinRequest, on_progress: OnProgress) -> None:
         on_progress(m.Progress(stage="enrol"))
         before = self.state.membership
         self._embedder = await enrolment.enrol(self.directory, self.state, request.token, request.embedder, _load)
-        if self.link is not None:
-            await self.link.close()
-            self.link = None
+        await self._disconnect()
         membership = self.state.require_membership()
         if before is not None and before.federation_id != membership.federation_id:
             self.routers.forget()
         on_progress(m.Progress(stage="enrolled", detail=membership.owner))
         _log.info("enrolled as %s at %s", membership.owner, membership.member_address)
+        # The join that goes on now contributes by itself.
+        self.unsettled.clear()
+        self.on_membership()
 
-    # Contributions
+    async def leave(self, domain: str, on_progress: OnProgress) -> None:
+        """Take one domain, or EVERYTHING, out of the sum; return when it is acknowledged.
 
-    async def contribute_changes(self, on_progress: OnProgress, patience: int | None = None) -> None:
-        """Send every contribution that is not committed yet or whose files changed since."""
+        Raises:
+            NotJoined, UnknownSource: there is nothing to take out.
+            Unreachable, Refused: it is not acknowledged; it will be sent again, by this call or by the daemon.
+        """
         async with self._changing:
-            await self._contribute(set(self.state.sources()), on_progress, patience)
+            self.state.require_membership()
+            on_progress(m.Progress("leaving", domain))
+            if domain == EVERYTHING or domain in self.state.contributions() or await self._is_in_ledger(domain):
+                if domain not in self.state.withdrawals():
+                    key = enrolment.identity(self.directory)
+                    self.state.withdraw(domain, withdrawal_signer(self.state, key, domain))
+            else:
+                self.state.forget_source(domain)
+                on_progress(m.Progress("withdrawn", domain))
+        await self._settle(set(), set(), on_progress)
 
-    async def _contribute(self, domains: set[str], on_progress: OnProgress, patience: int | None) -> None:
-        """Prepare what changed and send what is not committed; `patience` bounds the tries, None is without end."""
-        for domain in sorted(domains):
-            source = self.state.sources()[domain]
-            held = self.state.contributions().get(domain)
-            if held is None or (source.location != STANDARD_INPUT and _changed(held, source)):
-                held = await self._prepare(domain, source, on_progress)
-            if not held.committed:
-                await self._send(held, on_progress, patience)
-        remove_unnamed(self.state, self._payloads)
+    async def _is_in_ledger(self, domain: str) -> bool:
+        if domain in self.state.withdrawals():
+            return True
+        if domain in self.state.sources():
+            return False
+        membership = await self.connect().call(rpc.GET_MEMBERSHIP, m.GetMembershipRequest())
+        if domain not in {contribution.domain for contribution in membership.contributions}:
+            raise UnknownSource(
+                f"this node does not contribute to {domain[:80]!r}; `ridgeway status` lists what it does"
+            )
+        return True
 
-    async def _prepare(self, domain: str, source: PromptSource, on_progress: OnProgress) -> Prepared:
+    # Settling
+
+    async def _settle(self, domains: set[str], fresh: set[str], on_progress: OnProgress) -> None:
+        """Bring everything to the coordinator, trying again while that may help; a daemon goes on where this stops."""
+
+        def waiting(error: RidgewayError) -> None:
+            on_progress(m.Progress("waiting", detail=str(error)))
+
+        try:
+            await persist(lambda: self.settle(domains, fresh, on_progress), waiting)
+        except BaseException:
+            self.unsettled.set()
+            raise
+
+    async def settle(
+        self, domains: set[str] | None = None, fresh: set[str] | None = None, on_progress: OnProgress = lambda _: None
+    ) -> None:
+        """One try at bringing the coordinator everything that it does not have.
+
+        Args:
+            domains: whose files are looked at; None means all.
+            fresh: domains to count in any case; each is taken out once it was counted.
+            on_progress: told how it goes.
+
+        Raises:
+            DomainError: of some domains the prompts cannot be used; the others were sent.
+            Unreachable, Refused: something was not acknowledged.
+        """
+        async with self._changing:
+            delivery = Delivery(self.state, self.connect(), enrolment.identity(self.directory), self._payloads)
+            await delivery.withdrawals(on_progress)
+            if is_member(self.state):
+                await delivery.experts()
+                await self._compare_with_ledger()
+                wanted = sorted(self.state.sources() if domains is None else domains)
+                await self._contribute_all(delivery, wanted, set() if fresh is None else fresh, on_progress)
+            else:
+                await self._disconnect()
+                self.on_membership()
+            self._remove_unnamed_payloads()
+
+    async def _compare_with_ledger(self) -> None:
+        if self.state.compared:
+            return
+        membership = await self.connect().call(rpc.GET_MEMBERSHIP, m.GetMembershipRequest())
+        ledger = {contribution.domain: contribution.sequence for contribution in membership.contributions}
+        self.state.compare(ledger, membership.next_sequence)
+        for domain in sorted(ledger.keys() - self.state.sources().keys()):
+            _log.warning("the sum still holds our %s, which has no source here; withdraw it with leave", domain)
+
+    async def _contribute_all(
+        self, delivery: Delivery, domains: list[str], fresh: set[str], on_progress: OnProgress
+    ) -> None:
+        problems = []
+        for domain in domains:
+            try:
+                await self._contribute(delivery, domain, fresh, on_progress)
+            except DomainError as problem:
+                problems.append(str(problem))
+        if problems:
+            raise DomainError("; ".join(problems))
+
+    async def _contribute(self, delivery: Delivery, domain: str, fresh: set[str], on_progress: OnProgress) -> None:
+        """Send what was prepared for a domain, then what its files say now, if that is something else."""
+        source = self.state.sources()[domain]
+        held = self.state.contributions().get(domain)
+        if held is not None and not held.committed:
+            await delivery.contribution(held, on_progress)
+        if domain in fresh or await asyncio.to_thread(_is_due, domain, source, held):
+            prepared = await self._prepare(domain, source, on_progress)
+            fresh.discard(domain)
+            if prepared is not None:
+                await delivery.contribution(prepared, on_progress)
+                return
+        if domain in self.state.last_committed():
+            on_progress(m.Progress("committed", domain))
+
+    async def _prepare(self, domain: str, source: PromptSource, on_progress: OnProgress) -> Prepared | None:
+        """Count a domain and write the signed record; None if the sum holds exactly this already."""
+        on_progress(m.Progress("embedder", domain))
+        embedder, manifest = await self.embedder(), self.manifest()
+        computed = await self._compute(manifest, embedder, domain, source, on_progress)
+        before = self.state.last_committed().get(domain)
+        if before is not None and (before.payload, before.rows) == (computed.payload, computed.rows):
+            self.state.source_unchanged(domain, computed.source_fingerprint)
+            return None
+        owner = self.state.require_membership().owner
+        sign = signer(enrolment.identity(self.directory), owner, manifest, domain, computed)
+        return self.state.prepare(domain, computed.rows, computed.payload, computed.source_fingerprint, sign)
+
+    async def _compute(
+        self, manifest: Manifest, embedder: Embedder, domain: str, source: PromptSource, on_progress: OnProgress
+    ) -> Computed:
+        """Compute in a thread; a cancellation stops the counting and waits for the thread's end."""
+        stopped = threading.Event()
+
         def counted(report: ReadReport) -> None:
+            if stopped.is_set():
+                raise Stopped("the node stops; the domain is counted again at its next start")
             skipped = f", {report.skipped} bad entries skipped" if report.skipped else ""
             detail = f"{report.prompts} prompts{skipped}"
             on_progress(m.Progress("count", domain, report.bytes_done, report.bytes_total or 0, detail))
 
-        on_progress(m.Progress(stage="embedder", domain=domain))
-        embedder = await self.embedder()
-        key = enrolment.identity(self.directory)
-        return await asyncio.to_thread(prepare, self.state, self._payloads, key, embedder, domain, source, counted)
-
-    async def _send(self, prepared: Prepared, on_progress: OnProgress, patience: int | None) -> None:
-        def sent(done: int, total: int) -> None:
-            on_progress(m.Progress("upload", prepared.domain, done, total))
-
-        backoff = Backoff()
-        while True:
-            try:
-                link = self.connect()
-                committed = await upload_once(link, prepared, self._payloads / prepared.payload, sent)
-                break
-            except RidgewayError as error:
-                self.last_error = str(error)
-                if isinstance(error, Refused) and await self._is_behind(prepared):
-                    prepared = self._sign_again(prepared)
-                    continue
-                if not is_transient(error) or backoff.failures == patience:
-                    raise
-                on_progress(m.Progress("waiting", prepared.domain, detail=str(error)))
-                await asyncio.sleep(backoff.failed(random.random()))  # noqa: S311 - spreads retries, protects nothing
-        self.last_error = ""
-        self.state.committed(prepared.domain, prepared.sequence)
-        on_progress(m.Progress("committed", prepared.domain, detail=committed.sum_digest.hex()))
-        _log.info("%s is committed: sum %s", prepared.domain, committed.sum_digest.hex())
-
-    async def _is_behind(self, prepared: Prepared) -> bool:
-        """Whether the ledger knows higher numbers of us than we do: our state is an old copy of itself."""
-        membership = await self.connect().call(rpc.GET_MEMBERSHIP, m.GetMembershipRequest())
-        behind = membership.next_sequence > prepared.sequence
-        if behind:
-            _log.warning("the ledger expects sequence %d of us; signing again", membership.next_sequence)
-            self.state.raise_sequence(membership.next_sequence)
-        return behind
-
-    def _sign_again(self, prepared: Prepared) -> Prepared:
-        body = decode(m.ContributionBody, prepared.record.body)
-        return sign_and_keep(
-            self.state,
-            enrolment.identity(self.directory),
-            self.manifest(),
-            prepared.domain,
-            prepared.rows,
-            prepared.payload,
-            prepared.source_fingerprint,
-            body.payload_bytes,
-            body.chunk_digests,
+        work = asyncio.ensure_future(
+            asyncio.to_thread(compute, self._payloads, manifest, embedder, domain, source, counted)
         )
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            stopped.set()
+            with suppress(RidgewayError):
+                await work
+            raise
 
-    # Leaving
-
-    async def leave(self, domain: str, on_progress: OnProgress) -> None:
-        """Take one domain, or with an empty name everything, out of the sum; return when it is acknowledged.
-
-        Raises:
-            NotJoined, UnknownSource: there is nothing to take out.
-            Unreachable, Refused: it is not acknowledged; the same call may be made again.
-        """
-        async with self._changing:
-            membership = self.state.require_membership()
-            if domain and domain not in self.state.contributions():
-                raise UnknownSource(f"this node does not contribute to {domain}; `ridgeway status` lists what it does")
-            record = self.state.withdrawal(domain)
-            if record is None:
-                body = m.WithdrawalBody(
-                    RECORD_VERSION, membership.federation_id, membership.owner, domain, self.state.next_sequence
-                )
-                record = sign_withdrawal(enrolment.identity(self.directory), body)
-                self.state.withdrawing(domain, record)
-            on_progress(m.Progress(stage="leaving", domain=domain))
-            response = await self.connect().call(rpc.WITHDRAW if domain else rpc.LEAVE, record)
-            self.state.withdrawn(domain)
-            if not domain:
-                self.state.departed()
-            on_progress(m.Progress("withdrawn", domain, detail=response.sum_digest.hex()))
-            _log.info("withdrew %s: sum %s", domain or "everything", response.sum_digest.hex())
+    def _remove_unnamed_payloads(self) -> None:
+        named = self.state.payloads()
+        for path in self._payloads.iterdir():
+            if path.name not in named:
+                path.unlink(missing_ok=True)
 
     # Status
 
-    def status(self, connected: bool) -> m.NodeStatus:
+    def status(self, connected: bool, last_error: str) -> m.NodeStatus:
         """The node as it sees itself."""
         membership = self.state.membership
         if membership is None:
-            return m.NodeStatus(last_error=self.last_error)
-        contributions = self.state.contributions()
+            return m.NodeStatus(last_error=last_error)
         return m.NodeStatus(
             owner=membership.owner,
             federation_id=membership.federation_id,
             coordinator_address=membership.member_address,
             connected=connected,
             router_version=self.routers.version,
-            router_received_unix_ms=self.routers.published_unix_ms,
+            router_received_unix_ms=self.routers.received_unix_ms,
             certificate_expires_unix_ms=_expiry_ms(self.directory),
-            domains=tuple(
-                m.NodeDomain(
-                    domain,
-                    source.location,
-                    contributions[domain].sequence if domain in contributions else 0,
-                    contributions[domain].rows if domain in contributions else 0,
-                    domain in contributions and contributions[domain].committed,
-                )
-                for domain, source in self.state.sources().items()
-            ),
-            last_error="this node has left the federation" if membership.left else self.last_error,
+            domains=tuple(self._domains()),
+            last_error="this node has left the federation" if membership.left else last_error,
             manifest_json=membership.manifest_json.encode(),
         )
+
+    def _domains(self) -> Iterator[m.NodeDomain]:
+        contributions = self.state.contributions()
+        for domain, source in self.state.sources().items():
+            held = contributions.get(domain)
+            if held is None:
+                yield m.NodeDomain(domain, source.location)
+            else:
+                yield m.NodeDomain(domain, source.location, held.sequence, held.rows, held.committed)
 
 
 def is_member(state: NodeState) -> bool:
@@ -266,12 +332,14 @@ async def _load(name: str) -> Embedder:
     return await asyncio.to_thread(load_embedder, name)
 
 
-def _source(source: m.PromptSource) -> PromptSource:
-    return PromptSource(source.location, source.field or None, source.skip_bad)
-
-
-def _changed(held: Prepared, source: PromptSource) -> bool:
-    return held.source_fingerprint != source_fingerprint(source)
+def _is_due(domain: str, source: PromptSource, held: Prepared | None) -> bool:
+    """Whether a source has to be counted; standard input, which can be read once, never has."""
+    if source.location == STANDARD_INPUT:
+        return False
+    try:
+        return held is None or held.source_fingerprint != source_fingerprint(source)
+    except PromptError as error:
+        raise DomainError(f"domain {domain}: {error}") from error
 
 
 def _expiry_ms(directory: DataDirectory) -> int:

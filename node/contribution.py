@@ -1,6 +1,7 @@
-"""From one domain's prompts to a signed record and a payload on disk, ready to be sent and sent again."""
+"""From one domain's prompts to a payload on disk and the body that is signed for it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ridgeway.contribution_check import check_contribution
@@ -11,7 +12,8 @@ from ridgeway.errors import RidgewayError
 from ridgeway.manifest import Manifest
 from ridgeway.node.counting import count_tokens
 from ridgeway.node.prompts import PromptSource, ReadReport, source_fingerprint
-from ridgeway.node.state import NodeState, Prepared
+from ridgeway.node.state import Prepared, Sign
+from ridgeway.proto.codec import decode
 from ridgeway.proto.messages import ContributionBody
 from ridgeway.proto.records import RECORD_VERSION, sign_contribution
 from ridgeway.runtime.data_dir import write_durably
@@ -22,67 +24,73 @@ class DomainError(RidgewayError):
     """A domain whose contribution cannot be made."""
 
 
-def prepare(
-    state: NodeState,
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A domain's statistics, written as a payload named by its content.
+
+    Attributes:
+        rows: rows of X.
+        payload: the file's name.
+        payload_bytes: its length.
+        chunk_digests: of its chunks.
+        source_fingerprint: of the files, taken before they were read, so that a change meanwhile is seen later.
+    """
+
+    rows: int
+    payload: str
+    payload_bytes: int
+    chunk_digests: tuple[bytes, ...]
+    source_fingerprint: str
+
+
+def compute(
     payloads: Path,
-    key: IdentityKey,
+    manifest: Manifest,
     embedder: Embedder,
     domain: str,
     source: PromptSource,
     on_progress: Callable[[ReadReport], None],
-) -> Prepared:
-    """Compute a domain's statistics and write record and payload durably. Blocks.
+) -> Computed:
+    """Count, multiply, encode and check one domain, and write its payload durably. Blocks.
 
     Raises:
         DomainError: the prompts cannot be read, hold no token, or do not fit the head-room.
     """
-    manifest = Manifest.from_json(state.require_membership().manifest_json.encode())
-    fingerprint = source_fingerprint(source)
     try:
+        fingerprint = source_fingerprint(source)
         statistics = gram(count_tokens(source, embedder, on_progress), embedder)
         vector = encode_contribution(statistics, manifest.mass, manifest.fraction_bits)
         check_contribution(vector, manifest.dimension, manifest.mass, manifest.fraction_bits, statistics.rows)
     except RidgewayError as error:
         raise DomainError(f"domain {domain}: {error}") from error
-    payload = vector.astype("<i8", copy=False).tobytes()
+    payload = vector.astype("<i8", copy=False).data.cast("B")
     digests = chunk_digests(payload)
     name = payload_digest(len(payload), digests).hex()
     write_durably(payloads / name, payload)
-    return sign_and_keep(state, key, manifest, domain, statistics.rows, name, fingerprint, len(payload), tuple(digests))
+    return Computed(statistics.rows, name, len(payload), tuple(digests), fingerprint)
 
 
-def sign_and_keep(
-    state: NodeState,
-    key: IdentityKey,
-    manifest: Manifest,
-    domain: str,
-    rows: int,
-    payload: str,
-    fingerprint: str,
-    payload_bytes: int,
-    digests: tuple[bytes, ...],
-) -> Prepared:
-    """Sign a payload that is on disk under the next sequence number, and keep the record."""
-    body = ContributionBody(
-        format_version=RECORD_VERSION,
-        federation_id=manifest.federation_id,
-        owner=state.require_membership().owner,
-        domain=domain,
-        sequence=state.next_sequence,
-        manifest_digest=manifest.digest(),
-        rows=rows,
-        payload_bytes=payload_bytes,
-        chunk_digests=digests,
+def computed_before(prepared: Prepared) -> Computed:
+    """What a record was signed for, to sign it again."""
+    body = decode(ContributionBody, prepared.record.body)
+    return Computed(
+        prepared.rows, prepared.payload, body.payload_bytes, body.chunk_digests, prepared.source_fingerprint
     )
-    record = sign_contribution(key, body)
-    prepared = Prepared(domain, body.sequence, record, rows, payload, fingerprint, committed=False)
-    state.prepare(prepared)
-    return prepared
 
 
-def remove_unnamed(state: NodeState, payloads: Path) -> None:
-    """Forget payloads that no record names any more."""
-    named = {prepared.payload for prepared in state.contributions().values()}
-    for path in payloads.iterdir():
-        if path.name not in named:
-            path.unlink()
+def signer(key: IdentityKey, owner: str, manifest: Manifest, domain: str, computed: Computed) -> Sign:
+    """Signs a computed payload under the sequence number it is given."""
+    return lambda sequence: sign_contribution(
+        key,
+        ContributionBody(
+            format_version=RECORD_VERSION,
+            federation_id=manifest.federation_id,
+            owner=owner,
+            domain=domain,
+            sequence=sequence,
+            manifest_digest=manifest.digest(),
+            rows=computed.rows,
+            payload_bytes=computed.payload_bytes,
+            chunk_digests=computed.chunk_digests,
+        ),
+    )

@@ -6,22 +6,22 @@ from contextlib import suppress
 
 import grpc
 
-from ridgeway.node.agent import Agent, OnProgress
+from ridgeway.node.agent import Agent
+from ridgeway.node.delivery import OnProgress
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 
 SOCKET = "node.sock"
-# More news than a reader took is dropped, except the last of each stage: a progress bar needs no more.
+# News that a slow reader has not taken is dropped, the oldest first: a progress bar needs no more.
 NEWS_HELD = 1024
 
 
 class ControlService:
     """Lets the owner's commands act through the daemon."""
 
-    def __init__(self, agent: Agent, is_connected: Callable[[], bool], membership_changed: Callable[[], None]) -> None:
+    def __init__(self, agent: Agent, status: Callable[[], m.NodeStatus]) -> None:
         self._agent = agent
-        self._is_connected = is_connected
-        self._membership_changed = membership_changed
+        self._status = status
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What the server registers."""
@@ -32,32 +32,24 @@ class ControlService:
 
     async def join(self, request: m.JoinRequest, _: grpc.aio.ServicerContext) -> AsyncIterator[m.Progress]:
         """Enrol and contribute."""
-
-        def heard(on_progress: OnProgress) -> OnProgress:
-            def hear(news: m.Progress) -> None:
-                if news.stage == "enrolled":
-                    self._membership_changed()
-                on_progress(news)
-
-            return hear
-
-        async for news in _told(lambda on_progress: self._agent.join(request, heard(on_progress))):
+        async for news in _told(lambda on_progress: self._agent.join(request, on_progress)):
             yield news
 
     async def leave(self, request: m.LeaveRequest, _: grpc.aio.ServicerContext) -> AsyncIterator[m.Progress]:
         """Withdraw a domain or everything."""
         async for news in _told(lambda on_progress: self._agent.leave(request.domain, on_progress)):
             yield news
-        if not request.domain:
-            self._membership_changed()
 
     async def get_status(self, _: m.GetNodeStatusRequest, __: grpc.aio.ServicerContext) -> m.NodeStatus:
         """The node as it sees itself."""
-        return self._agent.status(self._is_connected())
+        return self._status()
 
 
 async def _told(run: Callable[[OnProgress], Coroutine[None, None, None]]) -> AsyncIterator[m.Progress]:
-    """Run something that tells its progress from any thread, and give the news out one by one."""
+    """Run something that tells its progress from any thread, and give the news out one by one.
+
+    What runs is cancelled when nobody listens any more.
+    """
     loop = asyncio.get_running_loop()
     news: asyncio.Queue[m.Progress | None] = asyncio.Queue(NEWS_HELD)
 
@@ -69,13 +61,9 @@ async def _told(run: Callable[[OnProgress], Coroutine[None, None, None]]) -> Asy
     def tell(item: m.Progress) -> None:
         loop.call_soon_threadsafe(put, item)
 
-    async def work() -> None:
-        try:
-            await run(tell)
-        finally:
-            loop.call_soon(put, None)
-
-    task = asyncio.create_task(work())
+    task = asyncio.create_task(run(tell))
+    # Through the loop's queue, so that it comes after everything that was told before.
+    task.add_done_callback(lambda _: loop.call_soon(put, None))
     try:
         while (item := await news.get()) is not None:
             yield item

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,16 +11,19 @@ from pathlib import Path
 
 import grpc
 
-from ridgeway.crypto.certificates import BadCertificate, read_peer_certificate
 from ridgeway.errors import RidgewayError
 from ridgeway.node.agent import Agent, is_member
+from ridgeway.node.caller import require_own
 from ridgeway.node.control_service import SOCKET, ControlService
 from ridgeway.node.link import is_transient, read_tls
-from ridgeway.node.refusals import REFUSALS, NotYourNode
-from ridgeway.node.renewal import Renewal
+from ridgeway.node.persistence import jittered
+from ridgeway.node.refusals import REFUSALS
+from ridgeway.node.renewal import renew, seconds_left
 from ridgeway.node.router_feed import watch
 from ridgeway.node.routing_service import RoutingService
+from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
+from ridgeway.proto.router_artifact import BadRouterArtifact
 from ridgeway.protocol.backoff import Backoff
 from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.runtime.local_socket import bind
@@ -30,12 +33,18 @@ from ridgeway.runtime.tls import mutual_server_credentials
 
 _log = logging.getLogger("ridgeway.node")
 
-# One that was sent away looks again now and then, in case a new invitation was used, without hammering the coordinator.
+# One that was sent away looks again now and then, in case its operator thought better of it, without hammering.
 REFUSED_RETRY_S = 300.0
+# A sleeping machine's timers stand still while its certificate ages, so the clock is looked at this often.
+CLOCK_LOOK_S = 300.0
 
 
 class CannotListen(RidgewayError):
     """An address that cannot be listened on."""
+
+
+class _MembershipChanged(Exception):
+    """Ends the duties of the membership before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,100 +65,111 @@ class NodeSettings:
 
 
 class Daemon:
-    """One node's tasks around its agent. They start once the node has joined, and start over when it joins anew."""
+    """The duties of a member around its agent; they start once it has joined, and start over when it joins anew."""
 
     def __init__(self, agent: Agent, settings: NodeSettings) -> None:
         self._agent = agent
         self._settings = settings
-        self._joined = asyncio.Event()
-        self.connected = False
-
-    def membership_changed(self) -> None:
-        """The node joined or left: start the tasks over."""
-        self._joined.set()
+        self._membership_changed = asyncio.Event()
+        self._problems: dict[str, str] = {}
+        self._jitter = random.random()  # noqa: S311 - spreads renewals, protects nothing
+        agent.on_membership = self._membership_changed.set
 
     async def run(self) -> None:
-        """Run the tasks of the present membership, for ever."""
+        """Do the duties of the present membership, for ever."""
         while True:
-            self._joined.clear()
-            tasks = [asyncio.create_task(task) for task in self._tasks()] if is_member(self._agent.state) else []
+            self._membership_changed.clear()
+            self._problems.clear()
             try:
-                await self._joined.wait()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-                self.connected = False
+                await self._attend()
+            except* _MembershipChanged:
+                _log.info("the membership changed")
 
-    def _tasks(self) -> list[Coroutine[None, None, None]]:
-        return [self._follow_routers(), self._keep_current(), self._renew()]
+    async def _attend(self) -> None:
+        async with asyncio.TaskGroup() as duties:
+            duties.create_task(self._until_membership_changes())
+            if is_member(self._agent.state):
+                duties.create_task(self._repeat("feed", self._follow_routers))
+                duties.create_task(self._repeat("contributions", self._keep_current))
+                duties.create_task(self._repeat("certificate", self._keep_certified))
 
-    async def _follow_routers(self) -> None:
+    async def _until_membership_changes(self) -> None:
+        await self._membership_changed.wait()
+        raise _MembershipChanged
+
+    async def _repeat(self, duty: str, do: Callable[[Backoff], Awaitable[None]]) -> None:
+        """Do a duty again and again; after a failure with a pause, which is long if only a person can help."""
+        backoff = Backoff()
+        while True:
+            try:
+                await do(backoff)
+                self._succeeded(duty, backoff)
+            except (RidgewayError, OSError) as error:
+                if self._problems.get(duty) != str(error):
+                    _log.warning("%s: %s", duty, error)
+                self._problems[duty] = str(error)
+                passing = isinstance(error, OSError | BadRouterArtifact) or is_transient(error)
+                await asyncio.sleep(jittered(backoff) if passing else REFUSED_RETRY_S)
+
+    def _succeeded(self, duty: str, backoff: Backoff) -> None:
+        self._problems.pop(duty, None)
+        backoff.succeeded()
+
+    async def _follow_routers(self, backoff: Backoff) -> None:
         agent = self._agent
         manifest, embedder = agent.manifest(), await agent.embedder()
-        with suppress(RidgewayError):
-            await asyncio.to_thread(agent.routers.load, embedder, manifest)
-        backoff = Backoff()
-        while True:
-            try:
-                self.connected = True
-                async for artifact in watch(agent.connect(), agent.routers.version):
-                    await agent.routers.replace(artifact, embedder, manifest)
-                    agent.last_error = ""
-                    backoff.succeeded()
-                    _log.info("router %d is here", agent.routers.version)
-            except RidgewayError as error:
-                await self._pause(error, backoff)
+        async for artifact in watch(agent.connect(), agent.routers.version):
+            await agent.routers.replace(artifact, embedder, manifest)
+            self._succeeded("feed", backoff)
+            _log.info("router %d is here", agent.routers.version)
 
-    async def _pause(self, error: RidgewayError, backoff: Backoff) -> None:
-        self.connected = False
-        self._agent.last_error = str(error)
-        _log.warning("%s", error)
-        delay = backoff.failed(random.random())  # noqa: S311 - spreads retries, protects nothing
-        await asyncio.sleep(delay if is_transient(error) else REFUSED_RETRY_S)
+    async def _keep_current(self, _: Backoff) -> None:
+        unsettled = self._agent.unsettled
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.refresh_s or None):
+                await unsettled.wait()
+        unsettled.set()
+        await self._agent.settle()
+        unsettled.clear()
 
-    async def _keep_current(self) -> None:
-        backoff = Backoff()
-        while True:
-            try:
-                await self._agent.contribute_changes(lambda _: None)
-                if not self._settings.refresh_s:
-                    return
-                backoff.succeeded()
-                await asyncio.sleep(self._settings.refresh_s)
-            except RidgewayError as error:
-                await self._pause(error, backoff)
-
-    async def _renew(self) -> None:
+    async def _keep_certified(self, _: Backoff) -> None:
         agent = self._agent
-        owner = agent.state.require_membership().owner
-        jitter = random.random()  # noqa: S311 - spreads renewals, protects nothing
-        renewal, backoff = Renewal(agent.directory, owner, self._settings.now, jitter), Backoff()
-        while True:
-            link = agent.connect()
-            await asyncio.sleep(renewal.seconds_left(link))
-            try:
-                await renewal.renew(link)
-                backoff.succeeded()
-            except RidgewayError as error:
-                agent.last_error = str(error)
-                _log.warning("%s", error)
-                await asyncio.sleep(backoff.failed(random.random()))  # noqa: S311 - spreads retries
+        link = agent.connect()
+        left_s = seconds_left(link, self._settings.now(), self._jitter)
+        await asyncio.sleep(min(left_s, CLOCK_LOOK_S))
+        if left_s <= CLOCK_LOOK_S:
+            await renew(agent.directory, link, agent.state.require_membership().owner)
 
-    def authorise_owner(self, context: grpc.aio.ServicerContext) -> None:
-        """Over the network only programs with this very owner's certificate may ask.
+    async def load_router(self) -> None:
+        """Serve the router on disk, of a membership that has ended too.
 
         Raises:
-            NotYourNode: it is another owner's.
+            EmbedderError: the embedder is gone.
         """
-        shown = context.auth_context().get("x509_pem_cert") or [b""]
-        membership = self._agent.state.require_membership()
+        agent = self._agent
+        if agent.state.membership is None:
+            return
+        embedder = await agent.embedder()
         try:
-            certificate = read_peer_certificate(bytes(shown[0]))
-        except BadCertificate as error:
-            raise NotYourNode(str(error)) from error
-        if (certificate.owner, certificate.federation_id) != (membership.owner, membership.federation_id):
-            raise NotYourNode(f"this is {membership.owner}'s node; route at your own")
+            await asyncio.to_thread(agent.routers.load, embedder, agent.manifest())
+        except RidgewayError as error:
+            _log.warning("the router on disk is of no use: %s", error)
+
+    def status(self) -> m.NodeStatus:
+        """The node as it sees itself."""
+        link = self._agent.link
+        connected = link is not None and link.ready
+        # The feed tells of nothing but routers, so a live connection is all that says it has recovered.
+        problems = [text for duty, text in self._problems.items() if not (connected and duty == "feed")]
+        return self._agent.status(connected, "; ".join(dict.fromkeys(problems)))
+
+    def require_own(self, context: grpc.aio.ServicerContext) -> None:
+        """Let only the node's own owner ask over the network.
+
+        Raises:
+            NotYourNode, NotJoined: somebody else does.
+        """
+        require_own(context, self._agent.state.require_membership(), self._settings.now())
 
 
 async def serve(settings: NodeSettings, stop: asyncio.Event, on_ready: Callable[[str], None] = lambda _: None) -> None:
@@ -163,34 +183,44 @@ async def serve(settings: NodeSettings, stop: asyncio.Event, on_ready: Callable[
     Raises:
         DataDirectoryError: the directory cannot be used, or another node runs on it.
         CannotListen: the address is taken, or the node has not joined and so has no certificate to serve with.
+        EmbedderError: the node has joined, and its embedder is gone.
     """
     directory = DataDirectory(settings.data_dir, "node", create=True)
     with directory.locked():
-        agent = Agent(directory)
+        agent = Agent(directory, settings.now)
         daemon = Daemon(agent, settings)
         try:
             async with _listening(settings, agent, daemon) as address:
-                running = asyncio.create_task(daemon.run())
+                await daemon.load_router()
                 on_ready(address)
-                await stop.wait()
+                await _run_until(stop, daemon)
                 _log.info("shutting down")
-                running.cancel()
-                with suppress(asyncio.CancelledError):
-                    await running
         finally:
             await agent.close()
+
+
+async def _run_until(stop: asyncio.Event, daemon: Daemon) -> None:
+    running, stopping = asyncio.create_task(daemon.run()), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+    finally:
+        for task in (running, stopping):
+            task.cancel()
+        await asyncio.wait({running, stopping})
 
 
 @asynccontextmanager
 async def _listening(settings: NodeSettings, agent: Agent, daemon: Daemon) -> AsyncIterator[str]:
     refused = RefusalInterceptor(REFUSALS, lambda reason, method: _log.debug("refused %s: %s", method, reason))
-    control = ControlService(agent, lambda: daemon.connected, daemon.membership_changed)
+    control = ControlService(agent, daemon.status)
     beside = RoutingService(agent.routers, lambda _: None)
     servers = [Server({rpc.ROUTING: beside.handlers(), rpc.NODE_CONTROL: control.handlers()}, [refused])]
     socket = bind(servers[0].grpc, agent.directory.path, SOCKET)
     address = ""
     if settings.listen:
-        remote = Server({rpc.ROUTING: RoutingService(agent.routers, daemon.authorise_owner).handlers()}, [refused])
+        remote = Server({rpc.ROUTING: RoutingService(agent.routers, daemon.require_own).handlers()}, [refused])
         address = _bind(remote, settings.listen, agent)
         servers.append(remote)
     for server in servers:

@@ -1,38 +1,54 @@
 """One command's work: through the running daemon if there is one, by itself otherwise."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 
 from ridgeway.embedders import load_embedder
 from ridgeway.manifest import Manifest
-from ridgeway.node.agent import Agent, OnProgress
+from ridgeway.node.agent import Agent
 from ridgeway.node.control_service import SOCKET
-from ridgeway.node.link import CALL_TIMEOUT_S
+from ridgeway.node.delivery import OnProgress
+from ridgeway.node.link import CALL_TIMEOUT_S, Link, read_tls
+from ridgeway.node.prompts.source import STANDARD_INPUT
+from ridgeway.node.request import BadJoinRequest, with_absolute_paths
 from ridgeway.node.router_store import RouterStore
-from ridgeway.node.state import STATE_FILE, NodeState
+from ridgeway.node.state import STATE_FILE, Membership, NodeState, NotJoined
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.routing import TokenRouter
-from ridgeway.runtime.data_dir import DataDirectory
+from ridgeway.runtime.data_dir import DataDirectory, DataDirectoryInUse
 from ridgeway.runtime.local_socket import connect
-from ridgeway.runtime.remote_errors import translated
+from ridgeway.runtime.remote_errors import Unreachable, translated
+
+# A daemon listens on its socket moments after it took the lock.
+DAEMON_WAIT_S = 15.0
 
 
 async def join_federation(data_dir: Path, request: m.JoinRequest, on_progress: OnProgress) -> None:
-    """Enrol and contribute; returns when everything is committed.
+    """Enrol if there is a token, and contribute; returns when everything is committed.
+
+    Args:
+        data_dir: made if it is missing.
+        request: paths may be relative to the working directory.
+        on_progress: told from any thread.
 
     Raises:
         RidgewayError: many kinds, each with a sentence; the same join may be run again.
     """
     directory = DataDirectory(data_dir, "node", create=True)
-    if directory.in_use():
+    request = with_absolute_paths(request)
+    try:
+        async with _own_agent(directory) as agent:
+            await agent.join(request, on_progress)
+    except DataDirectoryInUse:
+        if STANDARD_INPUT in {source.location for source in request.sources}:
+            raise BadJoinRequest("the running node cannot read this command's standard input; name a file") from None
         await _through_daemon(directory, rpc.NODE_JOIN, request, on_progress)
-        return
-    async with _own_agent(directory) as agent:
-        await agent.join(request, on_progress)
 
 
 async def leave_federation(data_dir: Path, domain: str, on_progress: OnProgress) -> None:
@@ -42,55 +58,68 @@ async def leave_federation(data_dir: Path, domain: str, on_progress: OnProgress)
         RidgewayError: many kinds, each with a sentence; the same command may be run again.
     """
     directory = DataDirectory(data_dir, "node")
-    if directory.in_use():
+    try:
+        async with _own_agent(directory) as agent:
+            await agent.leave(domain, on_progress)
+    except DataDirectoryInUse:
         await _through_daemon(directory, rpc.NODE_LEAVE, m.LeaveRequest(domain), on_progress)
-        return
-    async with _own_agent(directory) as agent:
-        await agent.leave(domain, on_progress)
 
 
 async def node_status(data_dir: Path) -> tuple[m.NodeStatus, bool]:
     """The node as it sees itself, and whether its daemon runs."""
     directory = DataDirectory(data_dir, "node")
-    if directory.in_use():
-        async with connect(directory.path, SOCKET) as channel:
-            try:
-                request = m.GetNodeStatusRequest()
-                return await rpc.call(channel, rpc.NODE_STATUS, request, timeout_s=CALL_TIMEOUT_S), True
-            except grpc.aio.AioRpcError as error:
-                raise translated(error, str(directory.path)) from error
-    async with _own_agent(directory) as agent:
-        return agent.status(connected=False), False
+    try:
+        async with _own_agent(directory) as agent:
+            status = agent.status(connected=False, last_error="")
+            return replace(status, router_version=agent.routers.version_on_disk()), False
+    except DataDirectoryInUse:
+        async with _daemon(directory) as channel:
+            request = m.GetNodeStatusRequest()
+            return await rpc.call(channel, rpc.NODE_STATUS, request, timeout_s=CALL_TIMEOUT_S), True
 
 
 async def federation_status(data_dir: Path) -> m.FederationStatus:
-    """The federation as its coordinator sees it, asked with the node's own certificate.
+    """The federation as its coordinator sees it, asked with the node's own certificate, beside a daemon or without.
 
     Raises:
         NotJoined, Unreachable, Refused: it cannot be asked.
     """
-    agent = Agent(DataDirectory(data_dir, "node"))
+    directory = DataDirectory(data_dir, "node")
+    membership = _membership(directory)
+    if membership.left:
+        raise NotJoined(f"{membership.owner} has left the federation; join again with a new invitation")
+    link = Link(membership.member_address, read_tls(directory))
     try:
-        return await agent.connect().call(rpc.GET_STATUS, m.GetStatusRequest())
+        return await link.call(rpc.GET_STATUS, m.GetStatusRequest())
     finally:
-        await agent.close()
+        await link.close()
 
 
 def load_router(data_dir: Path) -> TokenRouter:
-    """The newest router on disk, ready to decide in this process. Blocks.
+    """The newest router on disk, ready to decide in this process, beside a daemon or without. Blocks.
 
     Raises:
-        NotJoined, NoRouter, EmbedderError: there is none to load.
+        NotJoined, NoRouter, BadRouterArtifact, ForeignRouter, EmbedderError: there is none to load.
     """
     directory = DataDirectory(data_dir, "node")
-    state = NodeState(directory.path / STATE_FILE)
-    try:
-        membership = state.require_membership()
-    finally:
-        state.close()
+    membership = _membership(directory)
     store = RouterStore(directory)
     store.load(load_embedder(membership.embedder), Manifest.from_json(membership.manifest_json.encode()))
     return store.require()
+
+
+def _membership(directory: DataDirectory) -> Membership:
+    path = directory.path / STATE_FILE
+    membership = None
+    if path.exists():
+        state = NodeState(path, read_only=True)
+        try:
+            membership = state.membership
+        finally:
+            state.close()
+    if membership is None:
+        raise NotJoined(f"the node on {directory.path} has not joined a federation; run `ridgeway join TOKEN` first")
+    return membership
 
 
 @asynccontextmanager
@@ -103,15 +132,28 @@ async def _own_agent(directory: DataDirectory) -> AsyncIterator[Agent]:
             await agent.close()
 
 
+@asynccontextmanager
+async def _daemon(directory: DataDirectory) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to the process that holds the directory; its refusals as exceptions."""
+    name = f"the node on {directory.path}"
+    async with connect(directory.path, SOCKET) as channel:
+        try:
+            async with asyncio.timeout(DAEMON_WAIT_S):
+                await channel.channel_ready()
+        except TimeoutError as error:
+            raise Unreachable(f"{name} is in use by a process that does not answer; wait for it or end it") from error
+        try:
+            yield channel
+        except grpc.aio.AioRpcError as error:
+            raise translated(error, name) from error
+
+
 async def _through_daemon(
     directory: DataDirectory,
     method: rpc.Method[rpc.Request, m.Progress],
     request: rpc.Request,
     on_progress: OnProgress,
 ) -> None:
-    async with connect(directory.path, SOCKET) as channel:
-        try:
-            async for news in rpc.watch(channel, method, request):
-                on_progress(news)
-        except grpc.aio.AioRpcError as error:
-            raise translated(error, f"the node on {directory.path}") from error
+    async with _daemon(directory) as channel:
+        async for news in rpc.watch(channel, method, request):
+            on_progress(news)

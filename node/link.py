@@ -1,23 +1,24 @@
 """The connection to the coordinator: mutual TLS with the node's present certificate, errors as sentences."""
 
-import asyncio
-import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 import grpc
 
+from ridgeway.crypto.certificates import validity
 from ridgeway.errors import RidgewayError
 from ridgeway.proto import rpc
 from ridgeway.runtime.data_dir import DataDirectory
-from ridgeway.runtime.remote_errors import Refused, translated
+from ridgeway.runtime.remote_errors import Refused, Unreachable, translated
 from ridgeway.runtime.tls import MemberTls, member_channel
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 CALL_TIMEOUT_S = 30.0
-# Calls that run on a replaced channel get this long to end.
-OLD_CHANNEL_GRACE_S = 30.0
 
 AUTHORITY_FILE = "authority.pem"
 # Key and certificate in one file, so that they are replaced together.
@@ -38,9 +39,13 @@ class CredentialMissing(RidgewayError):
     """A node's files without its certificate."""
 
 
+class CertificateExpired(RidgewayError):
+    """Too late to renew."""
+
+
 def is_transient(error: RidgewayError) -> bool:
-    """Whether the same call may succeed later."""
-    return not isinstance(error, Refused) or error.code in _TRANSIENT
+    """Whether the same call may succeed later, without anybody doing anything."""
+    return isinstance(error, Unreachable) or (isinstance(error, Refused) and error.code in _TRANSIENT)
 
 
 def write_credential(directory: DataDirectory, key_pem: bytes, certificate_pem: bytes) -> None:
@@ -61,14 +66,55 @@ def read_tls(directory: DataDirectory) -> MemberTls:
     return MemberTls(authority, boundary + certificate, key)
 
 
+@dataclass(slots=True)
+class _Connection:
+    channel: grpc.aio.Channel
+    users: int = 0
+    replaced: bool = False
+
+
 class Link:
-    """A channel to the coordinator that can be given a new certificate while calls run."""
+    """A connection to the coordinator that can be given a new certificate while calls run.
+
+    Attributes:
+        address: HOST:PORT.
+        tls: what it shows and whom it believes.
+    """
 
     def __init__(self, address: str, tls: MemberTls) -> None:
         self.address = address
         self.tls = tls
-        self.channel = member_channel(address, tls)
-        self._closing: set[asyncio.Task[None]] = set()
+        self._connection = _Connection(member_channel(address, tls))
+        self._on_replacement: set[Callable[[], object]] = set()
+
+    def require_valid(self, now: datetime) -> None:
+        """Check that the certificate has not ended: nobody would know us by it, not even to renew it.
+
+        Raises:
+            CertificateExpired: it has.
+        """
+        if validity(self.tls.certificate_pem)[1] <= now:
+            raise CertificateExpired(
+                "the node's certificate expired while nothing renewed it; ask the federation's operator to revoke this"
+                " owner and send a new invitation, and join with it"
+            )
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a connection at this moment."""
+        return self._connection.channel.get_state() is grpc.ChannelConnectivity.READY
+
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[grpc.aio.Channel]:
+        """The present channel for one call; a replaced one is closed when the last call on it has ended."""
+        connection = self._connection
+        connection.users += 1
+        try:
+            yield connection.channel
+        finally:
+            connection.users -= 1
+            if connection.replaced and connection.users == 0:
+                await connection.channel.close()
 
     async def call(self, method: rpc.Method[Request, Response], request: Request) -> Response:
         """Run a unary RPC.
@@ -76,21 +122,31 @@ class Link:
         Raises:
             Unreachable, Refused: it did not succeed.
         """
-        try:
-            return await rpc.call(self.channel, method, request, timeout_s=CALL_TIMEOUT_S)
-        except grpc.aio.AioRpcError as error:
-            raise translated(error, self.address) from error
+        async with self.channel() as channel:
+            try:
+                return await rpc.call(channel, method, request, timeout_s=CALL_TIMEOUT_S)
+            except grpc.aio.AioRpcError as error:
+                raise translated(error, self.address) from error
 
-    def present(self, tls: MemberTls) -> None:
+    async def present(self, tls: MemberTls) -> None:
         """Use a new certificate for every call from now on; running calls end on the old connection."""
-        old, self.channel, self.tls = self.channel, member_channel(self.address, tls), tls
-        closing = asyncio.create_task(old.close(OLD_CHANNEL_GRACE_S))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        old, self.tls = self._connection, tls
+        self._connection = _Connection(member_channel(self.address, tls))
+        old.replaced = True
+        for told in tuple(self._on_replacement):
+            told()
+        if old.users == 0:
+            await old.channel.close()
+
+    @contextmanager
+    def told_of_replacement(self, told: Callable[[], object]) -> Iterator[None]:
+        """Call something when the certificate is replaced, for calls that would run for ever on the old one."""
+        self._on_replacement.add(told)
+        try:
+            yield
+        finally:
+            self._on_replacement.discard(told)
 
     async def close(self) -> None:
-        """End the connection."""
-        for closing in self._closing:
-            closing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.channel.close()
+        """End the connection and every call on it."""
+        await self._connection.channel.close()

@@ -3,23 +3,22 @@
 import grpc
 
 from ridgeway.crypto.invitation import BadInvitation
-from ridgeway.errors import RidgewayError
+from ridgeway.crypto.owner_name import BadName
 from ridgeway.node.agent import UnknownSource
+from ridgeway.node.caller import NotYourNode
 from ridgeway.node.prompts import PromptError
+from ridgeway.node.request import BadJoinRequest
 from ridgeway.node.routing_service import BadRouteRequest
 from ridgeway.proto.codec import MalformedMessage
 from ridgeway.routing import NoKnownToken
 from ridgeway.runtime.remote_errors import StatusTable, Unreachable
 
-
-class NotYourNode(RidgewayError):
-    """A caller that is not of the node's own owner."""
-
-
 REFUSALS: StatusTable = {
     NotYourNode: grpc.StatusCode.PERMISSION_DENIED,
     NoKnownToken: grpc.StatusCode.INVALID_ARGUMENT,
     BadRouteRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    BadName: grpc.StatusCode.INVALID_ARGUMENT,
+    BadJoinRequest: grpc.StatusCode.INVALID_ARGUMENT,
     BadInvitation: grpc.StatusCode.INVALID_ARGUMENT,
     MalformedMessage: grpc.StatusCode.INVALID_ARGUMENT,
     PromptError: grpc.StatusCode.INVALID_ARGUMENT,

@@ -1,5 +1,6 @@
 """The router feed as a node sees it: pieces become whole artifacts, within bounds."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -8,11 +9,11 @@ from ridgeway.node.link import Link
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.router_artifact import ARTIFACT_BYTES_MAX, BadRouterArtifact
-from ridgeway.runtime.remote_errors import translated
+from ridgeway.runtime.remote_errors import Unreachable, translated
 
 
 class ArtifactAssembly:
-    """Pieces of one artifact in order; a piece of a newer version starts over."""
+    """Pieces of one artifact in order; a piece of another version starts over."""
 
     def __init__(self) -> None:
         self._version = 0
@@ -38,20 +39,32 @@ class ArtifactAssembly:
 
 
 async def watch(link: Link, known_version: int) -> AsyncIterator[bytes]:
-    """Whole router artifacts newer than the one known, until the stream breaks.
+    """Whole router artifacts newer than the one known, until the link has a new certificate to watch with.
 
     Raises:
-        Unreachable, Refused: it broke, or we may not watch.
+        Unreachable, Refused: the stream ended, or we may not watch.
         BadRouterArtifact: what came is no router.
     """
     assembly = ArtifactAssembly()
-    call = rpc.watch(link.channel, rpc.WATCH_ROUTER, m.WatchRouterRequest(known_version))
-    try:
-        async for piece in call:
-            artifact = assembly.add(piece)
-            if artifact is not None:
-                yield artifact
-    except grpc.aio.AioRpcError as error:
-        raise translated(error, link.address) from error
-    finally:
-        call.cancel()
+    async with link.channel() as channel:
+        call = rpc.watch(channel, rpc.WATCH_ROUTER, m.WatchRouterRequest(known_version))
+        try:
+            with link.told_of_replacement(call.cancel):
+                async for piece in call:
+                    artifact = assembly.add(piece)
+                    if artifact is not None:
+                        yield artifact
+            raise Unreachable(f"{link.address} has ended the router feed; is it shutting down?")
+        except grpc.aio.AioRpcError as error:
+            raise translated(error, link.address) from error
+        except asyncio.CancelledError:
+            if _is_being_cancelled():
+                raise
+        finally:
+            call.cancel()
+
+
+def _is_being_cancelled() -> bool:
+    """Whether it is the task that is cancelled, not only the call: gRPC raises the same for both."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

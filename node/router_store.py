@@ -25,18 +25,31 @@ class RouterStore:
 
     Attributes:
         router: ready to decide, or None before the first; replaced as a whole, so a call in progress keeps its own.
-        published_unix_ms: when the coordinator published it.
     """
 
     def __init__(self, directory: DataDirectory) -> None:
         self._directory = directory
         self.router: TokenRouter | None = None
-        self.published_unix_ms = 0
 
     @property
     def version(self) -> int:
-        """The version at hand; 0 without one."""
+        """The version that is served; 0 without one."""
         return self.router.router.version if self.router else 0
+
+    @property
+    def received_unix_ms(self) -> int:
+        """When the router on disk arrived; 0 without one."""
+        path = self._directory.path / ROUTER_FILE
+        return path.stat().st_mtime_ns // 1_000_000 if path.exists() else 0
+
+    def version_on_disk(self) -> int:
+        """The version that the next start will serve; 0 without one.
+
+        Raises:
+            BadRouterArtifact: the file is damaged.
+        """
+        artifact = self._directory.read(ROUTER_FILE)
+        return 0 if artifact is None else decode_router(artifact)[0].version
 
     def require(self) -> TokenRouter:
         """The router at hand.
@@ -45,7 +58,7 @@ class RouterStore:
             NoRouter: there is none yet.
         """
         if self.router is None:
-            raise NoRouter("no router has arrived yet; it comes once the federation has a contribution")
+            raise NoRouter("no router has arrived yet; run `ridgeway node`, which gets it once the federation has one")
         return self.router
 
     def load(self, embedder: Embedder, manifest: Manifest) -> None:
@@ -56,27 +69,27 @@ class RouterStore:
         """
         artifact = self._directory.read(ROUTER_FILE)
         if artifact is not None:
-            self._take(artifact, embedder, manifest)
+            self.router = _checked(artifact, embedder, manifest)
 
     async def replace(self, artifact: bytes, embedder: Embedder, manifest: Manifest) -> None:
         """Check a newer router, write it, and use it; an older one is ignored.
 
         Raises:
-            BadRouterArtifact, ForeignRouter, EmbedderMismatch: it is refused and the present one stays.
+            BadRouterArtifact, ForeignRouter: it is refused and the present one stays.
         """
-        weights, _ = decode_router(artifact)
-        if weights.version > self.version:
-            await asyncio.to_thread(self._take, artifact, embedder, manifest)
+        router = await asyncio.to_thread(_checked, artifact, embedder, manifest)
+        if router.router.version > self.version:
             await asyncio.to_thread(self._directory.write, ROUTER_FILE, artifact)
+            self.router = router
 
     def forget(self) -> None:
         """Drop the router of an earlier membership."""
         (self._directory.path / ROUTER_FILE).unlink(missing_ok=True)
         self.router = None
 
-    def _take(self, artifact: bytes, embedder: Embedder, manifest: Manifest) -> None:
-        weights, published = decode_router(artifact)
-        if weights.manifest_digest != manifest.digest():
-            raise ForeignRouter("this router was made under another manifest; join again to get the federation's")
-        self.router = TokenRouter(weights, embedder, manifest.routing)
-        self.published_unix_ms = published
+
+def _checked(artifact: bytes, embedder: Embedder, manifest: Manifest) -> TokenRouter:
+    weights, _ = decode_router(artifact)
+    if weights.manifest_digest != manifest.digest() or weights.weights.shape[0] != manifest.dimension:
+        raise ForeignRouter("this router was made under another manifest; join again to get the federation's")
+    return TokenRouter(weights, embedder, manifest.routing)

@@ -11,8 +11,10 @@ from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.routing import Decision, NoKnownToken
 
-# With gRPC's limit of 4 MiB a message these are rarely reached; they bound the work of one call.
+# With gRPC's limit of 4 MiB a message these are rarely reached; they bound the work of one call. A vote takes some 20
+# bytes, so the answer stays below the limit too.
 PROMPTS_PER_CALL = 4096
+VOTES_PER_CALL = 100_000
 TOP_K_MAX = 10_000
 
 
@@ -43,11 +45,10 @@ class RoutingService:
     ) -> m.RouteBatchResponse:
         """Many prompts; one that cannot be routed is answered with why."""
         self._authorise(context)
-        if len(request.prompts) > PROMPTS_PER_CALL:
-            raise BadRouteRequest(
-                f"a call takes {PROMPTS_PER_CALL} prompts, not {len(request.prompts)}; split the batch"
-            )
         router = self._routers.require()
+        most = min(PROMPTS_PER_CALL, VOTES_PER_CALL // len(router.router.domains))
+        if len(request.prompts) > most:
+            raise BadRouteRequest(f"a call takes {most} prompts, not {len(request.prompts)}; split the batch")
         outcomes = await asyncio.to_thread(router.route_batch, request.prompts, _top_k(request.top_k))
         return m.RouteBatchResponse(tuple(_entry(outcome) for outcome in outcomes))
 

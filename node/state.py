@@ -2,11 +2,14 @@
 
 A prepared contribution is durable, payload and signature, before its first byte travels. A node that is killed sends
 the very same record again, and the coordinator acknowledges a repeat; so nothing is counted twice and nothing is lost.
+The last committed record of a domain stays beside a prepared one, since a masked round will send the difference.
+
+Every change is one transaction of a few rows, so these calls block for no longer than one fsync.
 """
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,11 +17,13 @@ from typing import Any
 
 from ridgeway.errors import RidgewayError
 from ridgeway.node.prompts import PromptSource
-from ridgeway.proto.codec import decode
-from ridgeway.proto.messages import ContributionBody, Expert, SignedRecord
+from ridgeway.proto.messages import Expert, SignedRecord
 
 STATE_FILE = "node.db"
 STATE_VERSION = 1
+
+# A withdrawal of the empty domain is the owner's leave.
+EVERYTHING = ""
 
 _TABLES = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -29,16 +34,23 @@ CREATE TABLE experts (
     domain TEXT NOT NULL, url TEXT NOT NULL, model TEXT NOT NULL, PRIMARY KEY (domain, url, model)
 ) STRICT;
 CREATE TABLE contributions (
-    domain TEXT PRIMARY KEY,
+    domain TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     body BLOB NOT NULL,
     signature BLOB NOT NULL,
     rows INTEGER NOT NULL,
     payload TEXT NOT NULL,
     source_fingerprint TEXT NOT NULL,
-    committed INTEGER NOT NULL
+    committed INTEGER NOT NULL,
+    PRIMARY KEY (domain, committed)
+) STRICT;
+CREATE TABLE withdrawals (
+    domain TEXT PRIMARY KEY, sequence INTEGER NOT NULL, body BLOB NOT NULL, signature BLOB NOT NULL
 ) STRICT;
 """
+
+# Makes the signed record for a sequence number.
+Sign = Callable[[int], SignedRecord]
 
 
 class StateError(RidgewayError):
@@ -63,7 +75,7 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A signed contribution and where its payload lies."""
+    """A signed contribution and the name of the file with its payload."""
 
     domain: str
     sequence: int
@@ -73,24 +85,51 @@ class Prepared:
     source_fingerprint: str
     committed: bool
 
-    @property
-    def payload_bytes(self) -> int:
-        """Length of the payload."""
-        return decode(ContributionBody, self.record.body).payload_bytes
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A signed withdrawal that was not acknowledged yet."""
+
+    domain: str
+    sequence: int
+    record: SignedRecord
 
 
 class NodeState:
-    """The node's tables. One connection, used from one thread at a time."""
+    """The node's tables on the directory's only writing connection.
 
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = FULL")
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            self._connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {STATE_VERSION}; COMMIT;")
+    Args:
+        path: the database; made unless `read_only`.
+        read_only: for a look beside a running node.
+
+    Raises:
+        StateError: it was written by a newer release, is damaged, or is missing.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        try:
+            mode = "ro" if read_only else "rwc"
+            self._connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None
+            )
+            version = self._read_version() if read_only else self._open_for_writing()
+        except sqlite3.OperationalError as error:
+            raise StateError(f"{path} cannot be opened ({error}); check --data-dir") from error
+        except sqlite3.DatabaseError as error:
+            raise StateError(f"{path} is damaged ({error}); restore it from a backup, or join again") from error
         if version > STATE_VERSION:
             raise StateError(f"{path} was written by a newer release (version {version}); upgrade ridgeway")
+
+    def _open_for_writing(self) -> int:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        if self._read_version() == 0:
+            self._connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {STATE_VERSION}; COMMIT;")
+        return self._read_version()
+
+    def _read_version(self) -> int:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        return int(version)
 
     def close(self) -> None:
         """Close the connection."""
@@ -114,7 +153,7 @@ class NodeState:
 
     @property
     def membership(self) -> Membership | None:
-        """Who we are, if we ever joined."""
+        """Who we are, or were until we left; None if we never joined."""
         stored = self._setting("membership")
         return None if stored is None else Membership(**stored)
 
@@ -132,47 +171,62 @@ class NodeState:
         return membership
 
     def enrolled(self, membership: Membership, next_sequence: int) -> None:
-        """Write what enrolment gave; contributions of an earlier membership are forgotten."""
+        """Write what enrolment gave. What we hold counts again only once it was compared with the ledger."""
         with self._transaction() as connection:
             _set(connection, "membership", asdict(membership))
-            _set(connection, "next_sequence", max(next_sequence, self._setting("next_sequence") or 1))
-            connection.execute("DELETE FROM contributions")
+            _set(connection, "next_sequence", max(next_sequence, self.next_sequence))
+            _set(connection, "experts_registered", False)
+            _set(connection, "compared", False)
+            connection.execute("DELETE FROM withdrawals WHERE domain = ?", (EVERYTHING,))
 
-    def departed(self) -> None:
-        """We left: keep who we were, forget what we contributed."""
-        membership = asdict(self.require_membership()) | {"left": True}
+    @property
+    def compared(self) -> bool:
+        """Whether our committed records were compared with the ledger since we enrolled."""
+        return bool(self._setting("compared"))
+
+    def compare(self, ledger: dict[str, int], next_sequence: int) -> None:
+        """Forget committed records that the ledger, sequence numbers by domain, does not hold; they are sent anew."""
+        stale = [(d,) for d, kept in self.last_committed().items() if ledger.get(d) != kept.sequence]
         with self._transaction() as connection:
-            _set(connection, "membership", membership)
-            for table in ("sources", "experts", "contributions"):
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names from the line above
+            connection.executemany("DELETE FROM contributions WHERE domain = ? AND committed = 1", stale)
+            _set(connection, "next_sequence", max(next_sequence, self.next_sequence))
+            _set(connection, "compared", True)
 
     # Sources and experts
 
-    def add_sources(self, sources: dict[str, PromptSource]) -> None:
-        """Write where domains' prompts lie; a domain that was known gets its new place."""
+    def add(self, sources: dict[str, PromptSource], experts: tuple[Expert, ...]) -> None:
+        """Write where domains' prompts lie and who serves them; what was known of these domains is replaced."""
         with self._transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)",
                 [(domain, s.location, s.field, int(s.skip_bad)) for domain, s in sources.items()],
             )
+            connection.executemany("DELETE FROM experts WHERE domain = ?", [(e.domain,) for e in experts])
+            connection.executemany(
+                "INSERT OR IGNORE INTO experts VALUES (?, ?, ?)", [(e.domain, e.url, e.model) for e in experts]
+            )
+            if experts:
+                _set(connection, "experts_registered", False)
 
     def sources(self) -> dict[str, PromptSource]:
         """Where each domain's prompts lie."""
         rows = self._connection.execute("SELECT * FROM sources ORDER BY domain")
         return {domain: PromptSource(location, field, bool(skip)) for domain, location, field, skip in rows}
 
-    def add_experts(self, experts: tuple[Expert, ...]) -> None:
-        """Write experts; those of the same domains are replaced."""
-        with self._transaction() as connection:
-            connection.executemany("DELETE FROM experts WHERE domain = ?", [(e.domain,) for e in experts])
-            connection.executemany(
-                "INSERT OR IGNORE INTO experts VALUES (?, ?, ?)", [(e.domain, e.url, e.model) for e in experts]
-            )
-
     def experts(self) -> tuple[Expert, ...]:
         """Our experts; the owner is filled in by the coordinator."""
         rows = self._connection.execute("SELECT domain, url, model FROM experts ORDER BY domain, url, model")
         return tuple(Expert("", domain, url, model) for domain, url, model in rows)
+
+    @property
+    def experts_registered(self) -> bool:
+        """Whether the coordinator has acknowledged exactly these experts."""
+        return bool(self._setting("experts_registered"))
+
+    def experts_acknowledged(self) -> None:
+        """The coordinator has our experts."""
+        with self._transaction() as connection:
+            _set(connection, "experts_registered", True)
 
     # Contributions
 
@@ -181,62 +235,99 @@ class NodeState:
         """The sequence number that the next record will have."""
         return int(self._setting("next_sequence") or 1)
 
-    def prepare(self, prepared: Prepared) -> None:
-        """Write a record that is about to be sent, and use its sequence number up."""
-        with self._transaction() as connection:
-            _set(connection, "next_sequence", prepared.sequence + 1)
-            connection.execute(
-                "INSERT OR REPLACE INTO contributions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    prepared.domain,
-                    prepared.sequence,
-                    prepared.record.body,
-                    prepared.record.signature,
-                    prepared.rows,
-                    prepared.payload,
-                    prepared.source_fingerprint,
-                    int(prepared.committed),
-                ),
-            )
-
-    def committed(self, domain: str, sequence: int) -> None:
-        """The coordinator has acknowledged a record."""
-        with self._transaction() as connection:
-            connection.execute(
-                "UPDATE contributions SET committed = 1 WHERE domain = ? AND sequence = ?", (domain, sequence)
-            )
-
-    def contributions(self) -> dict[str, Prepared]:
-        """The newest record of each domain, sent or not."""
-        rows = self._connection.execute("SELECT * FROM contributions ORDER BY domain")
-        return {
-            domain: Prepared(domain, sequence, SignedRecord(body, signature), count, payload, source, bool(committed))
-            for domain, sequence, body, signature, count, payload, source, committed in rows
-        }
-
     def raise_sequence(self, next_sequence: int) -> None:
         """Take higher numbers from now on: the ledger knows of some that this copy of the state does not."""
         with self._transaction() as connection:
             _set(connection, "next_sequence", max(next_sequence, self.next_sequence))
 
-    def withdrawing(self, domain: str, record: SignedRecord) -> None:
-        """Write a withdrawal before it is sent; an empty domain means all of them."""
+    def prepare(self, domain: str, rows: int, payload: str, source_fingerprint: str, sign: Sign) -> Prepared:
+        """Sign under the next sequence number and write the record that is about to be sent."""
         with self._transaction() as connection:
-            _set(connection, "next_sequence", self.next_sequence + 1)
-            _set(connection, f"withdrawal/{domain}", [record.body.hex(), record.signature.hex()])
+            sequence = _use_sequence(connection, self.next_sequence)
+            record = sign(sequence)
+            connection.execute(
+                "INSERT OR REPLACE INTO contributions VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+                (domain, sequence, record.body, record.signature, rows, payload, source_fingerprint),
+            )
+        return Prepared(domain, sequence, record, rows, payload, source_fingerprint, committed=False)
 
-    def withdrawal(self, domain: str) -> SignedRecord | None:
-        """A withdrawal that was written and not yet acknowledged."""
-        stored = self._setting(f"withdrawal/{domain}")
-        return None if stored is None else SignedRecord(bytes.fromhex(stored[0]), bytes.fromhex(stored[1]))
+    def committed(self, prepared: Prepared) -> None:
+        """The coordinator has acknowledged a record; it takes the place of the one before."""
+        with self._transaction() as connection:
+            key = (prepared.domain, prepared.sequence)
+            connection.execute("DELETE FROM contributions WHERE domain = ? AND committed = 1", key[:1])
+            connection.execute("UPDATE contributions SET committed = 1 WHERE domain = ? AND sequence = ?", key)
+
+    def source_unchanged(self, domain: str, source_fingerprint: str) -> None:
+        """The files were touched, but what they say is what is committed already."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE contributions SET source_fingerprint = ? WHERE domain = ?", (source_fingerprint, domain)
+            )
+
+    def contributions(self) -> dict[str, Prepared]:
+        """The newest record of each domain, committed or about to be."""
+        # An uncommitted record is the newer one of its domain and comes last.
+        return {prepared.domain: prepared for prepared in self._records("ORDER BY domain, committed DESC")}
+
+    def last_committed(self) -> dict[str, Prepared]:
+        """The newest committed record of each domain."""
+        return {prepared.domain: prepared for prepared in self._records("WHERE committed = 1 ORDER BY domain")}
+
+    def payloads(self) -> set[str]:
+        """The payload files that some record names."""
+        return {prepared.payload for prepared in self._records("")}
+
+    def _records(self, clauses: str) -> Iterator[Prepared]:
+        for row in self._connection.execute(f"SELECT * FROM contributions {clauses}").fetchall():  # noqa: S608 - ours
+            domain, sequence, body, signature, rows, payload, source, committed = row
+            yield Prepared(
+                domain, sequence, SignedRecord(body, signature), rows, payload, source, committed=bool(committed)
+            )
+
+    # Withdrawals
+
+    def withdraw(self, domain: str, sign: Sign) -> None:
+        """Forget a domain, or with EVERYTHING all of them, and write the withdrawal that is about to be sent."""
+        with self._transaction() as connection:
+            sequence = _use_sequence(connection, self.next_sequence)
+            record = sign(sequence)
+            for table in ("sources", "experts", "contributions"):
+                connection.execute(f"DELETE FROM {table} WHERE ? IN ('', domain)", (domain,))  # noqa: S608 - ours
+            connection.execute(
+                "INSERT OR REPLACE INTO withdrawals VALUES (?, ?, ?, ?)",
+                (domain, sequence, record.body, record.signature),
+            )
+            _set(connection, "experts_registered", False)
+
+    def forget_source(self, domain: str) -> None:
+        """Forget a domain of which nothing was ever sent."""
+        with self._transaction() as connection:
+            for table in ("sources", "experts"):
+                connection.execute(f"DELETE FROM {table} WHERE domain = ?", (domain,))  # noqa: S608 - ours
+            _set(connection, "experts_registered", False)
+
+    def withdrawals(self) -> dict[str, Withdrawal]:
+        """Withdrawals that were not acknowledged yet, by domain."""
+        rows = self._connection.execute("SELECT * FROM withdrawals ORDER BY domain")
+        return {
+            domain: Withdrawal(domain, sequence, SignedRecord(body, signature))
+            for domain, sequence, body, signature in rows
+        }
 
     def withdrawn(self, domain: str) -> None:
-        """A withdrawal was acknowledged: forget it and the domain."""
+        """A withdrawal was acknowledged; after that of EVERYTHING we are no member any more."""
+        membership = self.membership
         with self._transaction() as connection:
-            connection.execute("DELETE FROM settings WHERE name = ?", (f"withdrawal/{domain}",))
-            for table in ("sources", "experts", "contributions"):
-                connection.execute(f"DELETE FROM {table} WHERE domain = ?", (domain,))  # noqa: S608 - names from above
+            connection.execute("DELETE FROM withdrawals WHERE ? IN ('', domain)", (domain,))
+            if domain == EVERYTHING and membership is not None:
+                _set(connection, "membership", asdict(membership) | {"left": True})
 
 
 def _set(connection: sqlite3.Connection, name: str, value: object) -> None:
     connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
+
+
+def _use_sequence(connection: sqlite3.Connection, sequence: int) -> int:
+    _set(connection, "next_sequence", sequence + 1)
+    return sequence

@@ -1,62 +1,76 @@
-"""Send one prepared contribution until it is committed: resume after a broken stream, give up on a refusal."""
+"""Send one prepared contribution; what the coordinator holds already from a broken stream is not sent again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import grpc
 
 from ridgeway.crypto.payload_digest import CHUNK_BYTES
 from ridgeway.node.link import Link
-from ridgeway.node.state import Prepared
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
-from ridgeway.runtime.remote_errors import Malformed, translated
+from ridgeway.runtime.remote_errors import Malformed, Unreachable, translated
 
 # Waiting for a place among other uploads is included, so this is generous.
 ANSWER_WAIT_S = 900.0
+# A chunk that is not taken for this long is on a connection that has died; the coordinator gives up sooner.
+CHUNK_WAIT_S = 60.0
+
+Call: TypeAlias = "grpc.aio.StreamStreamCall[m.ContributeRequest, m.ContributeResponse]"
+OnSent = Callable[[int, int], None]
 
 
-async def upload_once(
-    link: Link, prepared: Prepared, payload: Path, on_progress: Callable[[int, int], None]
-) -> m.Committed:
-    """One try; what the coordinator has already is not sent again.
+async def upload(link: Link, record: m.SignedRecord, payload: Path, on_sent: OnSent) -> m.Committed:
+    """One try.
 
     Args:
         link: the connection.
-        prepared: the signed record.
+        record: the signed contribution.
         payload: its file.
-        on_progress: told the bytes sent and their total.
+        on_sent: told the bytes sent and their total.
 
     Raises:
         Unreachable, Refused: it did not succeed.
     """
-    call = rpc.converse(link.channel, rpc.CONTRIBUTE)
-    try:
-        await call.write(m.ContributeRequest(record=prepared.record))
+    async with link.channel() as channel:
+        call = rpc.converse(channel, rpc.CONTRIBUTE)
+        try:
+            return await _converse(call, record, payload, on_sent)
+        except grpc.aio.AioRpcError as error:
+            raise translated(error, link.address) from error
+        except asyncio.InvalidStateError:
+            # The call ended while we wrote; its status says why.
+            raise translated(await _failure(call), link.address) from None
+        except TimeoutError as error:
+            raise Unreachable(
+                f"{link.address} stopped answering in the middle of an upload; check that it runs"
+            ) from error
+        finally:
+            call.cancel()
+
+
+async def _converse(call: Call, record: m.SignedRecord, payload: Path, on_sent: OnSent) -> m.Committed:
+    await _write(call, m.ContributeRequest(record=record))
+    answer = await _answer(call)
+    if answer.ready is not None:
+        total = (await asyncio.to_thread(payload.stat)).st_size
+        async for chunk in _chunks(payload, answer.ready.next_chunk):
+            await _write(call, m.ContributeRequest(chunk=chunk))
+            on_sent(min(total, (chunk.index + 1) * CHUNK_BYTES), total)
         answer = await _answer(call)
-        if answer.ready is not None:
-            total = prepared.payload_bytes
-            async for chunk in _chunks(payload, answer.ready.next_chunk):
-                await call.write(m.ContributeRequest(chunk=chunk))
-                on_progress(min(total, (chunk.index + 1) * CHUNK_BYTES), total)
-            answer = await _answer(call)
-        await call.done_writing()
-    except grpc.aio.AioRpcError as error:
-        raise translated(error, link.address) from error
-    except asyncio.InvalidStateError:
-        # The call ended while we wrote; its status says why.
-        raise translated(await _failure(call), link.address) from None
-    finally:
-        call.cancel()
     if answer.committed is None:
         raise Malformed("the coordinator answered an upload with nothing; check that it runs a compatible release")
     return answer.committed
 
 
-async def _answer(
-    call: "grpc.aio.StreamStreamCall[m.ContributeRequest, m.ContributeResponse]",
-) -> m.ContributeResponse:
+async def _write(call: Call, request: m.ContributeRequest) -> None:
+    async with asyncio.timeout(CHUNK_WAIT_S):
+        await call.write(request)
+
+
+async def _answer(call: Call) -> m.ContributeResponse:
     async with asyncio.timeout(ANSWER_WAIT_S):
         answer = await call.read()
     if isinstance(answer, m.ContributeResponse):
@@ -64,9 +78,7 @@ async def _answer(
     raise await _failure(call)
 
 
-async def _failure(
-    call: "grpc.aio.StreamStreamCall[m.ContributeRequest, m.ContributeResponse]",
-) -> grpc.aio.AioRpcError:
+async def _failure(call: Call) -> grpc.aio.AioRpcError:
     metadata = grpc.aio.Metadata()
     return grpc.aio.AioRpcError(await call.code(), metadata, metadata, await call.details())
 

@@ -1,0 +1,74 @@
+"""What an owner asks of its node, checked as a whole before anything of it is done."""
+
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ridgeway.crypto.owner_name import check_domain_name
+from ridgeway.embedders import BUILTIN
+from ridgeway.errors import RidgewayError
+from ridgeway.node.prompts import PromptSource, source_fingerprint
+from ridgeway.node.prompts.source import STANDARD_INPUT
+from ridgeway.proto import messages as m
+
+
+class BadJoinRequest(RidgewayError):
+    """Domains or experts that do not fit together."""
+
+
+def check_request(request: m.JoinRequest, known_domains: set[str]) -> None:
+    """Check names, files and experts. Looks at the disk.
+
+    Raises:
+        BadName, BadJoinRequest, NoSuchPrompts: something of it cannot be done.
+    """
+    domains = [source.domain for source in request.sources]
+    if len(set(domains)) < len(domains):
+        raise BadJoinRequest("a domain is named twice; give each domain one --domain, whose path may be a directory")
+    if [source.location for source in request.sources].count(STANDARD_INPUT) > 1:
+        raise BadJoinRequest("only one domain can be read from standard input; name files for the others")
+    for source in request.sources:
+        check_domain_name(source.domain)
+        source_fingerprint(prompt_source(source))
+    for expert in request.experts:
+        _check_expert(expert, known_domains | set(domains))
+
+
+def prompt_source(source: m.PromptSource) -> PromptSource:
+    """The reader's form of what travelled."""
+    return PromptSource(source.location, source.field or None, source.skip_bad)
+
+
+def with_absolute_paths(request: m.JoinRequest) -> m.JoinRequest:
+    """The same for a process with another working directory."""
+    folder = Path(request.embedder).expanduser()
+    named = request.embedder in {"", BUILTIN} or not folder.exists()
+    return replace(
+        request,
+        sources=tuple(
+            source if source.location == STANDARD_INPUT else replace(source, location=_absolute(source.location))
+            for source in request.sources
+        ),
+        embedder=request.embedder if named else str(folder.absolute()),
+    )
+
+
+def _absolute(location: str) -> str:
+    return str(Path(location).expanduser().absolute())
+
+
+def _check_expert(expert: m.Expert, domains: set[str]) -> None:
+    if expert.domain not in domains:
+        raise BadJoinRequest(
+            f"there is an expert for {expert.domain[:80]!r}, but no such domain; add --domain {expert.domain[:80]}=PATH"
+        )
+    try:
+        parts = urlsplit(expert.url)
+    except ValueError as error:
+        raise BadJoinRequest(f"the expert for {expert.domain} has no well-formed URL; correct it") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadJoinRequest(f"the expert for {expert.domain} needs an http or https URL, like http://host:8000/v1")
+    if parts.username or parts.password:
+        raise BadJoinRequest(
+            f"the expert's URL for {expert.domain} holds a password, which every owner would see; remove it"
+        )
