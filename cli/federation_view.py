@@ -46,6 +46,7 @@ def federation_document(status: "m.FederationStatus") -> dict[str, Any]:
         "router_version": status.router_version,
         "published": _time(status.published_unix_ms),
         "sum_digest": status.sum_digest.hex(),
+        "router_is_current": status.router_sum_digest == status.sum_digest,
         "ridge": status.ridge,
         "rows": sum(domain.rows for domain in status.domains),
         "members": [_member(member) for member in status.members],

@@ -155,7 +155,7 @@ class LocalFederation:
         await join_federation(self.data_dir(owner), request, on_progress)
         committed_s = time.monotonic() - started
         self.members.append(owner)
-        status = await self.router_everywhere(tuple(files))
+        status = await self.router_everywhere()
         rows = sum(d.rows for d in status.domains if d.domain in files)
         everywhere_s = time.monotonic() - started
         digest = status.sum_digest.hex()
@@ -163,20 +163,16 @@ class LocalFederation:
 
     async def leave(self, owner: str) -> m.FederationStatus:
         """Let an owner leave; the federation's status once everyone else has the next router."""
-        before = await self.status()
         await leave_federation(self.data_dir(owner), "", lambda _: None)
         self.members.remove(owner)
-        return await self._wait_for(lambda status: _is_newer(status, before))
+        return await self.router_everywhere()
 
-    async def router_everywhere(self, domains: tuple[str, ...]) -> m.FederationStatus:
-        """Wait until every member has a router with these domains, the newest one."""
-        return await self._wait_for(lambda status: _settled(status, domains))
-
-    async def _wait_for(self, condition: Callable[[m.FederationStatus], bool]) -> m.FederationStatus:
+    async def router_everywhere(self) -> m.FederationStatus:
+        """Wait until every member has the router of the present sum."""
         deadline = time.monotonic() + ROUTER_WAIT_S
         while time.monotonic() < deadline:
             status = await self.status()
-            if condition(status) and await self._all_have(status.router_version):
+            if status.router_sum_digest == status.sum_digest and await self._all_have(status.router_version):
                 return status
             await asyncio.sleep(POLL_S)
         raise LocalFederationError("the newest router did not reach every node in time; look at the nodes' logs")
@@ -215,12 +211,3 @@ class LocalFederation:
         if coordinator is not None:
             codes["coordinator"] = await coordinator.stop()
         return codes
-
-
-def _settled(status: m.FederationStatus, domains: tuple[str, ...]) -> bool:
-    present = {domain.domain for domain in status.domains}
-    return status.router_version > 0 and present >= set(domains)
-
-
-def _is_newer(status: m.FederationStatus, before: m.FederationStatus) -> bool:
-    return status.router_version > before.router_version

@@ -22,6 +22,7 @@ def federation_status(
         members=_members(federation, entries, feeds, sent),
         domains=_domains(federation, entries),
         published_unix_ms=published.published_unix_ms if published else 0,
+        router_sum_digest=published.sum_digest if published else b"",
     )
 
 

@@ -288,6 +288,7 @@ class FederationStatus:
     members: tuple[MemberStatus, ...] = ()
     domains: tuple[DomainStatus, ...] = ()
     published_unix_ms: int = 0
+    router_sum_digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

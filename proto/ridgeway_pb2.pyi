@@ -283,7 +283,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class FederationStatus(_message.Message):
-    __slots__ = ("federation_id", "manifest_json", "router_version", "sum_digest", "ridge", "members", "domains", "published_unix_ms")
+    __slots__ = ("federation_id", "manifest_json", "router_version", "sum_digest", "ridge", "members", "domains", "published_unix_ms", "router_sum_digest")
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
     ROUTER_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -292,6 +292,7 @@ class FederationStatus(_message.Message):
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     manifest_json: bytes
     router_version: int
@@ -300,7 +301,8 @@ class FederationStatus(_message.Message):
     members: _containers.RepeatedCompositeFieldContainer[MemberStatus]
     domains: _containers.RepeatedCompositeFieldContainer[DomainStatus]
     published_unix_ms: int
-    def __init__(self, federation_id: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., router_version: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., ridge: _Optional[float] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[DomainStatus, _Mapping]]] = ..., published_unix_ms: _Optional[int] = ...) -> None: ...
+    router_sum_digest: bytes
+    def __init__(self, federation_id: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., router_version: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., ridge: _Optional[float] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[DomainStatus, _Mapping]]] = ..., published_unix_ms: _Optional[int] = ..., router_sum_digest: _Optional[bytes] = ...) -> None: ...
 
 class MemberStatus(_message.Message):
     __slots__ = ("owner", "state", "connected", "router_version", "since_unix_ms", "certificate_expires_unix_ms", "contributions")

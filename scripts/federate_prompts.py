@@ -1,7 +1,7 @@
 """A federation of real node processes over one's own prompts: one owner for each DOMAIN.jsonl, joining one by one.
 
-The test prompts are routed by a node's own service. Prints how long each join took, from the invitation to the commit and
-to the moment when every node had the new router, and the accuracy.
+The test prompts are routed by a node's own service. Prints how long each join took, from the invitation to the commit
+and to the moment when every node had the new router, and the accuracy.
 """
 
 import argparse
@@ -18,9 +18,10 @@ from ridgeway.evaluation import Evaluation, evaluate
 from ridgeway.node.prompts import PromptSource, read_prompts
 
 
-async def run(root: Path, train: Path, test: Path, embedder: str, options: list[str]) -> dict[str, Any]:
+async def run(
+    root: Path, domains: list[str], train: Path, test: Path, embedder: str, options: list[str]
+) -> dict[str, Any]:
     """Join every domain, route every test prompt, let the last owner leave; what was measured."""
-    domains = sorted(path.stem for path in train.glob("*.jsonl"))
     federation = LocalFederation(root, embedder, options)
     try:
         await federation.start([f"owner-{domain}" for domain in domains])
@@ -76,7 +77,8 @@ def main() -> None:
     if Path(embedder).is_dir():
         embedder = str(Path(embedder).resolve())
     with tempfile.TemporaryDirectory(prefix="ridgeway-") as root:
-        measured = asyncio.run(run(Path(root), arguments.train, arguments.test, embedder, arguments.options))
+        domains = sorted(path.stem for path in arguments.train.glob("*.jsonl"))
+        measured = asyncio.run(run(Path(root), domains, arguments.train, arguments.test, embedder, arguments.options))
     if arguments.json:
         document = measured | evaluation_document(measured["evaluation"])
         document["joins"] = [
