@@ -1,13 +1,19 @@
 """`ridgeway coordinator`: run the process that adds the contributions up and sends everyone the router."""
 
 import asyncio
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ridgeway.cli.command import Command, data_dir_option, emit, json_option
 from ridgeway.cli.duration import seconds
+
+if TYPE_CHECKING:
+    from ridgeway.coordinator.founding import Wishes
+    from ridgeway.embedder import EmbedderFingerprint
 
 
 def ridge_or_auto(text: str) -> float | str:
@@ -74,14 +80,9 @@ def coordinator(
     data_dir: Path,
     listen: str,
     advertise: str | None,
-    embedder: str | None,
-    mass: str | None,
-    ridge: float | str | None,
-    prior_correction: str | None,
-    top_k: int | None,
-    rule: str | None,
     certificate_lifetime: float,
     as_json: bool,
+    **wished: Any,
 ) -> None:
     """Run the coordinator of a federation; the first start founds it.
 
@@ -90,25 +91,10 @@ def coordinator(
     """
     from ridgeway.cli.running import run_daemon
     from ridgeway.coordinator.daemon import CoordinatorSettings, Endpoints, serve
-    from ridgeway.coordinator.founding import Wishes
-    from ridgeway.embedder import EmbedderFingerprint
-    from ridgeway.manifest import DecisionRule, MassRule
-
-    def fingerprint(name: str = "builtin") -> EmbedderFingerprint:
-        from ridgeway.embedders import load_embedder
-
-        return load_embedder(name).fingerprint
 
     def ready(endpoints: Endpoints) -> None:
         if as_json:
-            emit(
-                {
-                    "event": "ready",
-                    "members": endpoints.members,
-                    "enrolment": endpoints.enrolment,
-                    "federation_id": endpoints.federation_id,
-                }
-            )
+            emit({"event": "ready", **asdict(endpoints)})
             return
         click.echo(f"members dial {endpoints.members}, newcomers {endpoints.enrolment}")
         click.echo(f"to let an owner in: ridgeway invite OWNER --data-dir {data_dir}")
@@ -116,15 +102,8 @@ def coordinator(
     host, port = _split(listen)
     settings = CoordinatorSettings(
         data_dir=data_dir,
-        default_embedder=fingerprint,
-        wishes=Wishes(
-            embedder=fingerprint(embedder) if embedder else None,
-            mass=MassRule(mass) if mass else None,
-            ridge=ridge,
-            prior_correction=None if prior_correction is None else prior_correction == "on",
-            top_k=top_k,
-            rule=DecisionRule(rule) if rule else None,
-        ),
+        default_embedder=lambda: _fingerprint("builtin"),
+        wishes=_wishes(**wished),
         host=host,
         port=port,
         advertise=advertise,
@@ -135,6 +114,33 @@ def coordinator(
         await serve(settings, stop, ready)
 
     run_daemon(run, debug=bool(ctx.find_root().params.get("debug")))
+
+
+def _wishes(
+    embedder: str | None,
+    mass: str | None,
+    ridge: float | str | None,
+    prior_correction: str | None,
+    top_k: int | None,
+    rule: str | None,
+) -> "Wishes":
+    from ridgeway.coordinator.founding import Wishes
+    from ridgeway.manifest import DecisionRule, MassRule
+
+    return Wishes(
+        embedder=_fingerprint(embedder) if embedder else None,
+        mass=MassRule(mass) if mass else None,
+        ridge=ridge,
+        prior_correction=None if prior_correction is None else prior_correction == "on",
+        top_k=top_k,
+        rule=DecisionRule(rule) if rule else None,
+    )
+
+
+def _fingerprint(name: str) -> "EmbedderFingerprint":
+    from ridgeway.embedders import load_embedder
+
+    return load_embedder(name).fingerprint
 
 
 def _split(listen: str) -> tuple[str, int]:

@@ -76,7 +76,7 @@ class Wishes:
         for option, (wish, fact) in agreed.items():
             if wish is not None and wish != fact:
                 raise ManifestIsFixed(
-                    f"{option} {wish} differs from {fact}, which this federation was founded with; leave the option out,"
+                    f"{option} {wish} differs from {fact}, which this federation was founded with; leave it out,"
                     " or found another federation in another --data-dir"
                 )
         if self.embedder is not None and not self.embedder.matches(manifest.embedder):

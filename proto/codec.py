@@ -1,15 +1,14 @@
 """Between the dataclasses of `messages` and the bytes of ridgeway.v1; the only module that sees the generated classes.
 
-The two sides have the same names, so the codec walks the protobuf descriptor once for each message type and keeps the
-list of fields. What protobuf itself accepts but a message forbids (a member state of a newer release) is refused here.
+The two sides have the same names, so the codec walks the protobuf descriptors once and keeps each message's fields.
+What protobuf itself accepts but a message forbids (a member state of a newer release) is refused here.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeVar
 
-from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from ridgeway.errors import RidgewayError
@@ -63,28 +62,17 @@ def decode(kind: type[M], data: bytes) -> M:
 
 def encoder(kind: type[M]) -> Callable[[M], bytes]:
     """The serialiser that gRPC wants for one message type."""
-    _fields(kind)
+    _generated(kind)
     return encode
 
 
 def decoder(kind: type[M]) -> Callable[[bytes], M]:
     """The deserialiser that gRPC wants for one message type."""
-    _fields(kind)
+    _generated(kind)
     return lambda data: decode(kind, data)
 
 
-@cache
-def _generated(kind: Any) -> Callable[[], Message]:
-    generated = getattr(ridgeway_pb2, kind.__name__, None)
-    if generated is None or getattr(messages, kind.__name__, None) is not kind:
-        raise TypeError(f"{kind.__name__} is no message of ridgeway.v1")
-    factory: Callable[[], Message] = generated
-    return factory
-
-
-@cache
-def _fields(kind: Any) -> tuple[_Field, ...]:
-    descriptor = _generated(kind)().DESCRIPTOR
+def _fields_of(descriptor: Descriptor) -> tuple[_Field, ...]:
     return tuple(
         _Field(
             name=field.name,
@@ -96,9 +84,23 @@ def _fields(kind: Any) -> tuple[_Field, ...]:
     )
 
 
+_GENERATED: dict[type[Any], Callable[[], Message]] = {
+    getattr(messages, name): getattr(ridgeway_pb2, name) for name in DESCRIPTOR.message_types_by_name
+}
+_FIELDS: dict[type[Any], tuple[_Field, ...]] = {
+    getattr(messages, name): _fields_of(descriptor) for name, descriptor in DESCRIPTOR.message_types_by_name.items()
+}
+
+
+def _generated(kind: type[Any]) -> Callable[[], Message]:
+    if kind not in _GENERATED:
+        raise TypeError(f"{kind.__name__} is no message of ridgeway.v1")
+    return _GENERATED[kind]
+
+
 def _to_generated(message: object) -> Message:
     generated = _generated(type(message))()
-    for field in _fields(type(message)):
+    for field in _FIELDS[type(message)]:
         value = getattr(message, field.name)
         if field.repeated:
             items = map(_to_generated, value) if field.message else value
@@ -114,7 +116,7 @@ def _to_generated(message: object) -> Message:
 
 def _from_generated(kind: type[M], generated: Message) -> M:
     values: dict[str, Any] = {}
-    for field in _fields(kind):
+    for field in _FIELDS[kind]:
         value = getattr(generated, field.name)
         message = field.message
         if field.repeated:
