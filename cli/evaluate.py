@@ -18,8 +18,16 @@ DIRECTORY = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option("--train", required=True, type=DIRECTORY, help="A directory with DOMAIN.jsonl for each domain.")
 @click.option("--test", required=True, type=DIRECTORY, help="A directory with the same names, held out.")
 @click.option("--domains", help="Only these, separated by commas; all of --train by default.")
-@click.option("--embedder", default="builtin", show_default=True, metavar="builtin|DIR|ID")
-@click.option("--mass", type=click.Choice(["owner", "tokens"]), default="owner", show_default=True)
+@click.option(
+    "--embedder", default="builtin", show_default=True, metavar="builtin|DIR|ID", help="Tokeniser and matrix."
+)
+@click.option(
+    "--mass",
+    type=click.Choice(["owner", "tokens"]),
+    default="owner",
+    show_default=True,
+    help="Weight of a domain: 1, or its tokens.",
+)
 @click.option(
     "--ridge",
     type=ridge_or_auto,
@@ -29,8 +37,14 @@ DIRECTORY = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option(
     "--prior-correction", type=click.Choice(["on", "off"]), help="The default of a new federation if not given."
 )
-@click.option("--top-k", type=click.IntRange(1, 10_000), default=10, show_default=True)
-@click.option("--rule", type=click.Choice(["votes", "scores"]), default="votes", show_default=True)
+@click.option("--top-k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="How many tokens vote.")
+@click.option(
+    "--rule",
+    type=click.Choice(["votes", "scores"]),
+    default="votes",
+    show_default=True,
+    help="Votes of the surest tokens, or the sum of all scores.",
+)
 @json_option
 def evaluate(
     train: Path,

@@ -70,15 +70,15 @@ for _command in COMMANDS:
 def main() -> None:
     """Run the command line."""
     try:
-        ridgeway(standalone_mode=False)
+        code = ridgeway(standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(EXIT_INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
+    # Without standalone mode click gives the code of ctx.exit() back instead of exiting.
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":

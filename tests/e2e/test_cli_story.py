@@ -1,0 +1,131 @@
+"""The whole story through the command line, in real processes on loopback with real TLS."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ridgeway.samples import test_path as held_out_path
+from ridgeway.samples import train_path
+
+TIMEOUT_S = 60
+
+
+def ridgeway(*arguments: str, stdin: str = "", code: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "ridgeway.cli.main", *arguments],
+        input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
+    return done.stdout or done.stderr
+
+
+def document(*arguments: str, stdin: str = "", code: int = 0) -> Any:
+    return json.loads(ridgeway(*arguments, "--json", stdin=stdin, code=code))
+
+
+@contextmanager
+def daemon(log: Path, *arguments: str) -> Iterator[dict[str, Any]]:
+    """Run a daemon; it must be ready, and end with code 0 on SIGTERM."""
+    with log.open("a") as errors:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "ridgeway.cli.main", *arguments, "--json"],
+            stdout=subprocess.PIPE, stderr=errors, text=True,
+        )  # fmt: skip
+    try:
+        assert child.stdout is not None
+        yield json.loads(child.stdout.readline())
+    finally:
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(TIMEOUT_S) == 0, log.read_text()[-2000:]
+        child.stdout.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    return {name: str(tmp_path / name) for name in ("coordinator", "firm", "house")}
+
+
+@pytest.mark.timeout(180)
+def test_invite_join_route_status_leave_evict(tmp_path: Path, home: dict[str, str]) -> None:
+    center, firm, house = home["coordinator"], home["firm"], home["house"]
+    with daemon(tmp_path / "coordinator.log", "coordinator", "--data-dir", center, "--listen", "127.0.0.1:0"):
+        token = document("invite", "law-firm", "--data-dir", center)["token"]
+        joined = document(
+            "join", "-", "--data-dir", firm, "--domain", f"legal={train_path('legal')}",
+            "--expert", "legal=https://llm.example/v1#law-8b", stdin=token,
+        )  # fmt: skip
+        assert joined["owner"] == "law-firm"
+        assert joined["domains"][0]["committed"]
+        first = document("status", "--data-dir", center)
+        with daemon(tmp_path / "house.log", "node", "--data-dir", house):
+            token = ridgeway("invite", "house", "--data-dir", center).splitlines()[0]
+            (tmp_path / "token").write_text(token)
+            document(
+                "join", f"@{tmp_path / 'token'}", "--data-dir", house, "--domain", f"coding={train_path('coding')}"
+            )
+            status = document("status", "--data-dir", house)
+            assert status["node"]["owner"] == "house"
+            assert [d["domain"] for d in status["domains"]] == ["coding", "legal"]
+            assert status["sum_digest"] != first["sum_digest"]
+            assert status["rows"] == sum(d["rows"] for d in status["domains"])
+            wait_for_router(house, "legal")
+            check_routing(house)
+            left = document("leave", "--data-dir", house)
+            assert left["sum_digest"] == first["sum_digest"]
+        states = {m["owner"]: m["state"] for m in document("members", "--data-dir", center)["members"]}
+        assert states == {"law-firm": "active", "house": "left"}
+        refused = document("join", token, "--data-dir", str(tmp_path / "thief"), code=1)
+        assert refused["error"] == "Refused"
+        assert document("revoke", "law-firm", "--data-dir", center)["sum_digest"] == first["sum_digest"]
+        assert "was revoked" in document("status", "--data-dir", firm)["error"]
+    evicted = document("evict", "law-firm", "--data-dir", center)
+    assert evicted["sum_digest"] != first["sum_digest"]
+    assert "evicted" in ridgeway("members", "--data-dir", center)
+    unreachable = document("join", token, "--data-dir", str(tmp_path / "late"), code=3)
+    assert unreachable["error"] == "Unreachable"
+
+
+def wait_for_router(data_dir: str, domain: str) -> None:
+    """The router of the present sum arrives at the daemon on its own; look until it does."""
+    for _ in range(50):
+        status = document("status", "--data-dir", data_dir)
+        if status["router_is_current"] and status["node"]["router_version"] == status["router_version"]:
+            return
+    raise AssertionError(f"no router with {domain} came: {status}")
+
+
+def check_routing(data_dir: str) -> None:
+    decision = document("route", "--data-dir", data_dir, "Review this contract clause on liability.")
+    assert decision["domain"] == "legal"
+    assert decision["expert"] == {"owner": "law-firm", "url": "https://llm.example/v1", "model": "law-8b"}
+    assert sum(decision["votes"].values()) <= 10
+    assert document("route", "--data-dir", data_dir, "-", stdin="python list index out of range")["domain"] == "coding"
+    refusal = document("route", "--data-dir", data_dir, "  ", code=4)
+    assert refusal["error"] == "NoKnownToken"
+    held_out = ridgeway("route", "--data-dir", data_dir, "--file", str(held_out_path("coding")), "--json")
+    chosen = [json.loads(line)["domain"] for line in held_out.splitlines()]
+    assert (len(chosen), chosen.count("coding") >= 15) == (18, True)
+
+
+@pytest.mark.timeout(180)
+def test_the_demo_is_sound_and_says_so_as_data(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    told = document("demo", "--keep", str(kept))
+    assert told["sound"] is True
+    assert told["left"]["restored"] is True
+    assert told["left"]["sum_digest_after_leave"] == told["joins"][2]["sum_digest"]
+    assert [len(told["joins"]), len(told["routed"]), len(told["exit_codes"])] == [4, 72, 5]
+    assert told["balanced_accuracy"] > 0.75
+    assert told["seconds"] < 60
+    assert sorted(p.name for p in kept.iterdir() if p.is_dir()) == [
+        "bank", "clinic", "coordinator", "law-firm", "software-house",
+    ]  # fmt: skip
+    assert all(p.stat().st_mode & 0o077 == 0 for p in kept.rglob("*.key"))
+    assert document("members", "--data-dir", str(kept / "coordinator"))["members"][0]["owner"] == "bank"
