@@ -20,6 +20,10 @@ from ridgeway.router import Expert, RouterWeights
 from ridgeway.vote_table import VoteTable, score_blocks
 
 
+# Of n prompts: the winner's index (int64[n]; -1: no known token), its confidence (float64[n]), votes (float64, n x K).
+Outcomes = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
+
+
 class NoKnownToken(RidgewayError):
     """A prompt that says nothing to the router."""
 
@@ -78,11 +82,16 @@ class TokenRouter:
 
     @cached_property
     def _scores(self) -> npt.NDArray[np.float64]:
-        """Scores of the vocabulary, float64, V x (K + 1); the last column counts, so that special tokens weigh 0."""
-        table = np.ones((self.embedder.vocabulary_size, len(self._domains) + 1), dtype=np.float64)
+        """Scores of the vocabulary, float64, V x (K + 2).
+
+        The last two columns count what votes, so special tokens weigh nothing, and what is known.
+        """
+        table = np.ones((self.embedder.vocabulary_size, len(self._domains) + 2), dtype=np.float64)
         for start, scores in score_blocks(self.router.weights, self.embedder):
-            table[start : start + len(scores), :-1] = scores
+            table[start : start + len(scores), :-2] = scores
         table[self.embedder.special_ids] = 0.0
+        if self._unknown >= 0:
+            table[self._unknown, -1] = 0.0
         return table
 
     def with_settings(self, settings: RoutingSettings) -> "TokenRouter":
@@ -95,12 +104,13 @@ class TokenRouter:
         Raises:
             NoKnownToken: the prompt is empty or has no known token.
         """
+        ids = self.embedder.encode(prompt)
         if self.settings.rule is DecisionRule.SCORES:
-            outcome = self.route_batch([prompt])[0]
+            sums = np.add.reduce(self._scores[ids], axis=0) if ids else np.zeros(len(self._domains) + 2)
+            (outcome,) = self._decisions(_by_scores(sums[None]))
             if isinstance(outcome, NoKnownToken):
                 raise outcome
             return outcome
-        ids = self.embedder.encode(prompt)
         kept = sorted(map(self._rank_of, ids))[: top_k or self.settings.top_k]
         while kept and kept[-1] >= self._voters:
             kept.pop()
@@ -138,20 +148,20 @@ class TokenRouter:
         ids = np.fromiter(chain.from_iterable(lists), dtype=np.int64, count=int(lengths.sum()))
         match self.settings.rule:
             case DecisionRule.VOTES:
-                winners, confidence, votes = self._vote(ids, lengths, top_k or self.settings.top_k)
+                return self._decisions(self._vote(ids, lengths, top_k or self.settings.top_k))
             case DecisionRule.SCORES:
-                winners, confidence, votes = self._sum_scores(ids, lengths)
+                return self._decisions(self._sum_scores(ids, lengths))
             case _:
                 assert_never(self.settings.rule)
+
+    def _decisions(self, outcomes: Outcomes) -> list[Decision | NoKnownToken]:
         return [
             self._decision(winner, sure, row) if winner >= 0 else refusal()
-            for winner, sure, row in zip(winners.tolist(), confidence.tolist(), votes.tolist(), strict=True)
+            for winner, sure, row in zip(*(column.tolist() for column in outcomes), strict=True)
         ]
 
-    def _vote(
-        self, ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], top_k: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Winner (-1: nobody voted), confidence and votes (n x K) of n prompts given as one run of tokens.
+    def _vote(self, ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], top_k: int) -> Outcomes:
+        """Winner, confidence and votes of n prompts given as one run of tokens.
 
         Ranks are unique for each vocabulary entry, so one sort of (prompt, rank) keys orders every prompt's tokens.
         """
@@ -175,23 +185,14 @@ class TokenRouter:
         winners = np.where(known > 0, entropy.argmin(axis=1), -1)
         return winners, most / np.maximum(votes.sum(axis=1), 1.0), votes
 
-    def _sum_scores(
-        self, ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Winner (-1: no known token), confidence and mean scores (n x K) of n prompts given as one run of tokens."""
+    def _sum_scores(self, ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Outcomes:
+        """See `_by_scores`, for n prompts given as one run of tokens."""
         starts = np.cumsum(lengths) - lengths
-        sums = np.zeros((lengths.size, len(self._domains) + 1), dtype=np.float64)
+        sums = np.zeros((lengths.size, len(self._domains) + 2), dtype=np.float64)
         filled = lengths > 0
         if filled.any():
             sums[filled] = np.add.reduceat(self._scores[ids], starts[filled], axis=0)
-        voting = sums[:, -1]
-        known = voting - np.bincount(
-            np.repeat(np.arange(lengths.size), lengths)[ids == self._unknown], minlength=lengths.size
-        )
-        means = sums[:, :-1] / np.maximum(voting, 1.0)[:, None]
-        likelihood = np.exp(means - means.max(axis=1, keepdims=True))
-        confidence = likelihood.max(axis=1) / likelihood.sum(axis=1)
-        return np.where(known > 0, means.argmax(axis=1), -1), confidence, means
+        return _by_scores(sums)
 
     def _decision(self, winner: int, confidence: float, votes: list[float]) -> Decision:
         domain = self._domains[winner]
@@ -202,6 +203,14 @@ class TokenRouter:
             self._experts.get(domain),
             self.router.version,
         )
+
+
+def _by_scores(sums: npt.NDArray[np.float64]) -> Outcomes:
+    """Decide by the largest mean score, from n rows of summed scores and the two counts behind them."""
+    means = sums[:, :-2] / np.maximum(sums[:, -2:-1], 1.0)
+    likelihood = np.exp(means - means.max(axis=1, keepdims=True))
+    confidence = likelihood.max(axis=1) / likelihood.sum(axis=1)
+    return np.where(sums[:, -1] > 0, means.argmax(axis=1), -1), confidence, means
 
 
 def _preference(expert: Expert) -> tuple[str, str, str]:

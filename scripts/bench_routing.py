@@ -1,0 +1,87 @@
+"""How fast prompts are routed, against the tokeniser alone on the same prompts."""
+
+import argparse
+import statistics
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bench_report import Row, at_least, at_most, report
+
+from ridgeway.ahead import encode_ahead
+from ridgeway.cli.evaluation_run import train_router
+from ridgeway.embedder import Embedder
+from ridgeway.embedders import load_embedder
+from ridgeway.manifest import DecisionRule, Manifest, RoutingSettings
+from ridgeway.node.prompts import PromptSource, batches, read_prompts
+from ridgeway.routing import TokenRouter
+
+SINGLE_PROMPTS = 2000
+
+
+def seconds_of_routing(made: list[list[str]], router: TokenRouter) -> float:
+    """Tokenise and decide, one batch ahead."""
+    started = time.perf_counter()
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        for _, encodings in encode_ahead(made, router.embedder, executor.submit):
+            router.route_encodings(encodings)
+    return time.perf_counter() - started
+
+
+def seconds_of_tokeniser(made: list[list[str]], embedder: Embedder) -> float:
+    """The tokeniser alone."""
+    started = time.perf_counter()
+    for batch in made:
+        embedder.encode_batch(batch)
+    return time.perf_counter() - started
+
+
+def medians_of_one(prompts: list[str], router: TokenRouter) -> tuple[float, float]:
+    """Median microseconds for one prompt: routed, and tokenised alone; in turn, prompt by prompt."""
+    encode = router.embedder.tokenizer.encode
+    routed, tokenised = [], []
+    for prompt in prompts[:SINGLE_PROMPTS]:
+        begin = time.perf_counter_ns()
+        router.route(prompt)
+        middle = time.perf_counter_ns()
+        encode(prompt, add_special_tokens=False)
+        routed.append((middle - begin) / 1000)
+        tokenised.append((time.perf_counter_ns() - middle) / 1000)
+    return statistics.median(routed), statistics.median(tokenised)
+
+
+def measure(router: TokenRouter, prompts: list[str], repeats: int) -> Iterator[Row]:
+    """Both claims for one rule; the runs of ours and the tokeniser's in turn."""
+    made = list(batches(prompts))
+    rule = router.settings.rule
+    pairs = [(seconds_of_routing(made, router), seconds_of_tokeniser(made, router.embedder)) for _ in range(repeats)]
+    ours, peer = (len(prompts) / statistics.median(column) for column in zip(*pairs, strict=True))
+    yield at_least(f"routing in batches by {rule}, prompts/s", ours, peer, 0.85)
+    one, alone = medians_of_one(prompts, router)
+    yield at_most(f"routing one prompt by {rule}, median us", one, alone, 1.3)
+
+
+def main() -> None:
+    """Parse the command line and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    beside = Path(__file__).parents[1].parent / "shared" / "data"
+    parser.add_argument("--train", type=Path, default=beside / "train", help="a directory with DOMAIN.jsonl")
+    parser.add_argument("--test", type=Path, default=beside / "test", help="a directory of prompts to route")
+    parser.add_argument("--embedder", default="builtin")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--all-rules", action="store_true", help="measure the rule `scores` too")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    embedder = load_embedder(arguments.embedder)
+    sources = {path.stem: PromptSource(str(path)) for path in sorted(arguments.train.glob("*.jsonl"))}
+    prompts = list(read_prompts(PromptSource(str(arguments.test)))) * 3
+    trained = train_router(sources, embedder, Manifest("benchmark", embedder.fingerprint))
+    rules = list(DecisionRule) if arguments.all_rules else [DecisionRule.VOTES]
+    for rule in rules:
+        router = trained.with_settings(RoutingSettings(rule, 10))
+        report(measure(router, prompts, arguments.repeats), as_json=arguments.json)
+
+
+if __name__ == "__main__":
+    main()
