@@ -74,9 +74,7 @@ def ridge_or_auto(text: str) -> float | str:
     help="How long members' certificates live; they renew themselves.",
 )
 @json_option
-@click.pass_context
 def coordinator(
-    ctx: click.Context,
     data_dir: Path,
     listen: str,
     advertise: str | None,
@@ -113,7 +111,7 @@ def coordinator(
     async def run(stop: asyncio.Event) -> None:
         await serve(settings, stop, ready)
 
-    run_daemon(run, debug=bool(ctx.find_root().params.get("debug")))
+    run_daemon(run, debug=bool(click.get_current_context().find_root().params.get("debug")))
 
 
 def _wishes(

@@ -19,7 +19,6 @@ from ridgeway.manifest import DecisionRule, RoutingSettings
 from ridgeway.router import Expert, RouterWeights
 from ridgeway.vote_table import VoteTable, score_blocks
 
-
 # Of n prompts: the winner's index (int64[n]; -1: no known token), its confidence (float64[n]), votes (float64, n x K).
 Outcomes = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
@@ -106,8 +105,9 @@ class TokenRouter:
         """
         ids = self.embedder.encode(prompt)
         if self.settings.rule is DecisionRule.SCORES:
-            sums = np.add.reduce(self._scores[ids], axis=0) if ids else np.zeros(len(self._domains) + 2)
-            (outcome,) = self._decisions(_by_scores(sums[None]))
+            # reduceat adds in the order in which a batch does; a plain sum would differ in the last bit.
+            sums = np.add.reduceat(self._scores[ids], [0], axis=0) if ids else np.zeros((1, len(self._domains) + 2))
+            (outcome,) = self._decisions(_by_scores(sums))
             if isinstance(outcome, NoKnownToken):
                 raise outcome
             return outcome
