@@ -243,8 +243,9 @@ class Agent:
             if prepared is not None:
                 await delivery.contribution(prepared, on_progress)
                 return
-        if domain in self.state.last_committed():
-            on_progress(m.Progress("committed", domain))
+        committed = self.state.last_committed().get(domain)
+        if committed is not None:
+            on_progress(m.Progress("committed", domain, detail=f"sequence {committed.sequence}"))
 
     async def _prepare(self, domain: str, source: PromptSource, on_progress: OnProgress) -> Prepared | None:
         """Count a domain and write the signed record; None if the sum holds exactly this already."""

@@ -72,6 +72,7 @@ class Daemon:
         self._settings = settings
         self._membership_changed = asyncio.Event()
         self._problems: dict[str, str] = {}
+        self._following = False
         self._jitter = random.random()  # noqa: S311 - spreads renewals, protects nothing
         agent.on_membership = self._membership_changed.set
 
@@ -105,7 +106,7 @@ class Daemon:
                 await do(backoff)
                 self._succeeded(duty, backoff)
             except (RidgewayError, OSError) as error:
-                if self._problems.get(duty) != str(error):
+                if self._problems.get(duty) != str(error) and is_member(self._agent.state):
                     _log.warning("%s: %s", duty, error)
                 self._problems[duty] = str(error)
                 passing = isinstance(error, OSError | BadRouterArtifact) or is_transient(error)
@@ -118,10 +119,14 @@ class Daemon:
     async def _follow_routers(self, backoff: Backoff) -> None:
         agent = self._agent
         manifest, embedder = agent.manifest(), await agent.embedder()
-        async for artifact in watch(agent.connect(), agent.routers.version):
-            await agent.routers.replace(artifact, embedder, manifest)
-            self._succeeded("feed", backoff)
-            _log.info("router %d is here", agent.routers.version)
+        self._following = True
+        try:
+            async for artifact in watch(agent.connect(), agent.routers.version):
+                await agent.routers.replace(artifact, embedder, manifest)
+                self._succeeded("feed", backoff)
+                _log.info("router %d is here", agent.routers.version)
+        finally:
+            self._following = False
 
     async def _keep_current(self, _: Backoff) -> None:
         unsettled = self._agent.unsettled
@@ -158,7 +163,7 @@ class Daemon:
     def status(self) -> m.NodeStatus:
         """The node as it sees itself."""
         link = self._agent.link
-        connected = link is not None and link.ready
+        connected = self._following and link is not None and link.ready
         # The feed tells of nothing but routers, so a live connection is all that says it has recovered.
         problems = [text for duty, text in self._problems.items() if not (connected and duty == "feed")]
         return self._agent.status(connected, "; ".join(dict.fromkeys(problems)))
