@@ -14,7 +14,7 @@ _SENTENCES = {
     "enrolled": "enrolled as {detail}",
     "embedder": "loading the embedder",
     "waiting": "waiting to try again: {detail}",
-    "committed": "{domain} is committed; the sum's digest is {detail}",
+    "committed": "{domain} is committed, {detail}",
     "leaving": "taking contributions out of the sum",
     "withdrawn": "out of the sum; its digest is {detail}",
 }

@@ -90,7 +90,14 @@ class Federation:
         self.membership = Membership(manifest.federation_id)
         self.membership.reload(self.ledger)
         self.sum = self._rebuilt_sum()
-        self.sum_digest = self.sum.digest(self.manifest_digest)
+        self._sum_digest: bytes | None = None
+
+    @property
+    def sum_digest(self) -> bytes:
+        """SHA-256 of the present sum, 32 bytes; computed when it is asked for, since no commit should wait for it."""
+        if self._sum_digest is None:
+            self._sum_digest = self.sum.digest(self.manifest_digest)
+        return self._sum_digest
 
     def close(self) -> None:
         """Close the ledger."""
@@ -153,8 +160,8 @@ class Federation:
             self.payloads.remove(offer.key)
             raise
 
-    def commit(self, offer: Offer) -> Change:
-        """Commit a checked contribution and add it to the sum.
+    def commit(self, offer: Offer) -> bool:
+        """Commit a checked contribution and add it to the sum; False if it was committed before.
 
         Raises:
             NotAMember, StaleSequence, ConflictingRecord: the owner or its standing changed meanwhile; nothing changed.
@@ -163,14 +170,14 @@ class Federation:
         self._require_active(body.owner)
         old = self.ledger.entry(body.owner, body.domain)
         if admit(old.standing if old else None, body.sequence, offer.key.record_digest) is Admission.REPEAT:
-            return Change(body.sequence, self.sum_digest, repeated=True)
+            return False
         vector = self.payloads.vector(offer.key)
         digest = payload_digest(body.payload_bytes, body.chunk_digests)
         entry = Entry(body.owner, body.domain, body.sequence, offer.key.record_digest, body.rows, digest, _now_ms())
         self.ledger.put(entry, offer.record)
         self._replace(old, entry, vector)
-        _log.info("committed %s/%s sequence %d: sum %s", body.owner, body.domain, body.sequence, self.sum_digest.hex())
-        return Change(body.sequence, self.sum_digest, repeated=False)
+        _log.info("committed %s/%s, sequence %d", body.owner, body.domain, body.sequence)
+        return True
 
     def withdraw(self, member: Member, record: SignedRecord) -> Change:
         """Take one domain of an owner out of the sum; its sequence number stays taken.
@@ -257,7 +264,7 @@ class Federation:
             self.sum.subtract(old.domain, self.payloads.vector(old.payload_key), old.rows)
         if new is not None and vector is not None:
             self.sum.add(new.domain, vector, new.rows)
-        self.sum_digest = self.sum.digest(self.manifest_digest)
+        self._sum_digest = None
         if old is not None and held:
             self.payloads.remove(old.payload_key)
 

@@ -14,6 +14,7 @@ from ridgeway.coordinator.federation import Federation, Offer
 from ridgeway.coordinator.founding import Founded
 from ridgeway.coordinator.ledger import Member
 from ridgeway.coordinator.membership import NotAMember
+from ridgeway.coordinator.payload_store import StagedPayload
 from ridgeway.coordinator.publication import Publisher
 from ridgeway.coordinator.status import federation_status
 from ridgeway.coordinator.uploads import CHUNK_WAIT_S, Uploads, UploadTooSlow, in_thread
@@ -90,28 +91,22 @@ class FederationService:
             raise Malformed("an upload begins with its signed record; send that first")
         offer = await self._exclusive(self._federation.offer, member, record)
         if offer.repeated:
-            change = await self._exclusive(self._federation.commit, offer)
-            yield m.ContributeResponse(committed=m.Committed(change.sequence, change.sum_digest, change.repeated))
+            yield m.ContributeResponse(committed=await self._commit(offer))
             return
         async with self._uploads.place(offer.body.owner, offer.body.domain):
             staged = await in_thread(self._federation.stage, offer)
             try:
                 yield m.ContributeResponse(ready=m.UploadReady(staged.assembly.next_chunk))
-                while not staged.assembly.complete:
-                    chunk = (await _next(requests)).chunk
-                    if chunk is None:
-                        raise Malformed("a second record came where a chunk was expected; start the upload again")
-                    await in_thread(staged.write, chunk.index, chunk.data)
-                await in_thread(staged.sync)
+                await _receive(requests, staged)
             finally:
                 staged.close()
+            await in_thread(self._federation.check_payload, offer)
             yield m.ContributeResponse(committed=await self._commit(offer))
 
     async def _commit(self, offer: Offer) -> m.Committed:
-        await in_thread(self._federation.check_payload, offer)
-        change = await self._exclusive(self._federation.commit, offer)
+        fresh = await self._exclusive(self._federation.commit, offer)
         self._publisher.change()
-        return m.Committed(change.sequence, change.sum_digest, change.repeated)
+        return m.Committed(offer.body.sequence, repeated=not fresh)
 
     async def withdraw(self, request: m.SignedRecord, context: grpc.aio.ServicerContext) -> m.WithdrawResponse:
         """Take one domain of the caller out of the sum."""
@@ -216,6 +211,30 @@ async def _next(requests: AsyncIterator[m.ContributeRequest]) -> m.ContributeReq
         raise Malformed("the stream ended before the upload was whole; resume it") from error
     except TimeoutError as error:
         raise UploadTooSlow(f"no chunk came for {CHUNK_WAIT_S:.0f} s; resume the upload") from error
+
+
+async def _receive(requests: AsyncIterator[m.ContributeRequest], staged: StagedPayload) -> None:
+    """Write the chunks that are missing, receiving each one while the one before it is hashed and written."""
+    wanted = len(staged.assembly.chunk_digests) - staged.assembly.next_chunk
+    coming = asyncio.ensure_future(_next_chunk(requests)) if wanted else None
+    try:
+        while coming is not None:
+            chunk = await coming
+            wanted -= 1
+            coming = asyncio.ensure_future(_next_chunk(requests)) if wanted else None
+            await in_thread(staged.write, chunk.index, chunk.data)
+        await in_thread(staged.sync)
+    finally:
+        if coming is not None:
+            coming.cancel()
+            await asyncio.wait([coming])
+
+
+async def _next_chunk(requests: AsyncIterator[m.ContributeRequest]) -> m.PayloadChunk:
+    chunk = (await _next(requests)).chunk
+    if chunk is None:
+        raise Malformed("a second record came where a chunk was expected; start the upload again")
+    return chunk
 
 
 def _checked_expert(owner: str, expert: m.Expert) -> m.Expert:

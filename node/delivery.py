@@ -57,8 +57,8 @@ class Delivery:
             prepared = self._sign_again(prepared)
             committed = await upload(self._link, prepared.record, self._payloads / prepared.payload, sent)
         self._state.committed(prepared)
-        on_progress(m.Progress("committed", prepared.domain, detail=committed.sum_digest.hex()))
-        _log.info("%s is committed: sum %s", prepared.domain, committed.sum_digest.hex())
+        on_progress(m.Progress("committed", prepared.domain, detail=f"sequence {committed.sequence}"))
+        _log.info("%s is committed, sequence %d", prepared.domain, committed.sequence)
 
     async def withdrawals(self, on_progress: OnProgress) -> None:
         """Send every withdrawal that was not acknowledged; leaving supersedes all others.

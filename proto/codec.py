@@ -100,6 +100,12 @@ def _generated(kind: type[Any]) -> Callable[[], Message]:
 
 def _to_generated(message: object) -> Message:
     generated = _generated(type(message))()
+    _fill(generated, message)
+    return generated
+
+
+def _fill(generated: Message, message: object) -> None:
+    """Write a dataclass into a message in place: a payload's bytes are copied once, however deep they lie."""
     for field in _FIELDS[type(message)]:
         value = getattr(message, field.name)
         if field.repeated:
@@ -107,11 +113,12 @@ def _to_generated(message: object) -> Message:
             getattr(generated, field.name).extend(items)
         elif field.message is not None:
             if value is not None:
-                getattr(generated, field.name).CopyFrom(_to_generated(value))
+                inner = getattr(generated, field.name)
+                inner.SetInParent()
+                _fill(inner, value)
         elif value:
             # A default is never written, and writing one into a choice would undo the member that was chosen.
             setattr(generated, field.name, value)
-    return generated
 
 
 def _from_generated(kind: type[M], generated: Message) -> M:

@@ -135,7 +135,6 @@ class Committed:
     """The contribution is durable and in the sum."""
 
     sequence: int = 0
-    sum_digest: bytes = b""
     repeated: bool = False
 
 

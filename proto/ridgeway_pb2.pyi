@@ -159,14 +159,12 @@ class UploadReady(_message.Message):
     def __init__(self, next_chunk: _Optional[int] = ...) -> None: ...
 
 class Committed(_message.Message):
-    __slots__ = ("sequence", "sum_digest", "repeated")
+    __slots__ = ("sequence", "repeated")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
     REPEATED_FIELD_NUMBER: _ClassVar[int]
     sequence: int
-    sum_digest: bytes
     repeated: bool
-    def __init__(self, sequence: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., repeated: bool = ...) -> None: ...
+    def __init__(self, sequence: _Optional[int] = ..., repeated: bool = ...) -> None: ...
 
 class WithdrawResponse(_message.Message):
     __slots__ = ("sequence", "sum_digest", "repeated")

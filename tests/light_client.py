@@ -125,10 +125,11 @@ class Owner:
         assert answer.committed is not None
         return answer.committed
 
-    async def contribute(self, domain: str, vector: npt.NDArray[np.int64], rows: int = 20) -> m.Committed:
-        """Sign and send one contribution."""
+    async def contribute(self, domain: str, vector: npt.NDArray[np.int64], rows: int = 20) -> m.FederationStatus:
+        """Sign and send one contribution; the federation's status right after."""
         async with self.channel() as channel:
-            return await self.upload(channel, self.sign(domain, vector, rows), vector.tobytes())
+            await self.upload(channel, self.sign(domain, vector, rows), vector.tobytes())
+            return await rpc.call(channel, rpc.GET_STATUS, m.GetStatusRequest(), timeout_s=TIMEOUT_S)
 
     def withdrawal(self, domain: str = "", **changes: object) -> m.SignedRecord:
         """A signed withdrawal of a domain, or of everything."""

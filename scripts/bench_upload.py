@@ -1,0 +1,141 @@
+"""Upload of one contribution of 16.8 MB (D = 2049) over mutual TLS, against a bare gRPC stream of the same bytes.
+
+Client and server are separate processes on both sides; both streams carry the same chunks over the same TLS and channel
+options. Ours ends when the contribution is checked, on disk and in the sum. The two are interleaved; medians count.
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import ridgeway
+from ridgeway.crypto.authority import CertificateAuthority
+from ridgeway.crypto.certificates import new_tls_key, signing_request
+from ridgeway.crypto.payload_digest import CHUNK_BYTES
+from ridgeway.runtime.channel_options import server_options
+from ridgeway.runtime.tls import MemberTls, member_channel, mutual_server_credentials
+
+sys.path.insert(0, str(Path(ridgeway.__file__).parents[1] / "tests"))
+
+import grpc
+import light_client
+from bench_report import at_least, report
+from coordinator_process import CoordinatorProcess, toy_fingerprint
+
+DIMENSION = 2049
+GOAL = 0.7
+_PATH = "/bench.Bare/Send"
+
+
+async def serve_bare(tls: MemberTls) -> None:
+    """A server that receives a stream of bytes and answers how many came; prints its port, runs until killed."""
+
+    async def receive(requests: AsyncIterator[bytes], _: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
+        total = 0
+        async for chunk in requests:
+            total += len(chunk)
+        yield str(total).encode()
+
+    server = grpc.aio.server(options=server_options())
+    method = grpc.stream_stream_rpc_method_handler(receive)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Bare", {"Send": method}),))
+    port = server.add_secure_port("127.0.0.1:0", mutual_server_credentials(lambda: tls))
+    await server.start()
+    print(port, flush=True)
+    await server.wait_for_termination()
+
+
+@asynccontextmanager
+async def bare_server(folder: Path) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to a bare server in a process of its own."""
+    now = datetime.now(UTC)
+    authority, key = CertificateAuthority.create("bench", now), new_tls_key()
+    request = signing_request(key, "bench")
+    coordinator = authority.issue_coordinator(request, now, timedelta(days=1))
+    tls = MemberTls(authority.certificate_pem, coordinator, key)
+    for name in ("authority_pem", "certificate_pem", "key_pem"):
+        (folder / name).write_bytes(getattr(tls, name))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, __file__, "--bare-server", str(folder), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    port = int(await process.stdout.readline())
+    member = MemberTls(authority.certificate_pem, authority.issue_member(request, "bench", now), key)
+    try:
+        async with member_channel(f"127.0.0.1:{port}", member) as channel:
+            yield channel
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def send_bare(channel: grpc.aio.Channel, payload: bytes) -> float:
+    """Seconds from the first byte to the answer after the last."""
+    begin = time.perf_counter()
+    call = channel.stream_stream(_PATH)()
+    for start in range(0, len(payload), CHUNK_BYTES):
+        await call.write(payload[start : start + CHUNK_BYTES])
+    await call.done_writing()
+    assert int(await call.read()) == len(payload)
+    return time.perf_counter() - begin
+
+
+async def measure(repetitions: int) -> tuple[float, float]:
+    """Median seconds of ours and of the bare stream."""
+    ours, bare = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        coordinator = CoordinatorProcess(Path(folder) / "coordinator", DIMENSION)
+        await coordinator.start()
+        try:
+            owner = light_client.Owner("owner")
+            await owner.enrol(await coordinator.invite("owner"), toy_fingerprint(DIMENSION))
+            assert owner.manifest is not None
+            vector = light_client.random_contribution(0, owner.manifest)
+            payload = vector.tobytes()
+            async with bare_server(Path(folder)) as plain, owner.channel() as channel:
+                for repetition in range(repetitions + 1):
+                    record = owner.sign(f"domain-{repetition}", vector)
+                    begin = time.perf_counter()
+                    await owner.upload(channel, record, payload)
+                    ours.append(time.perf_counter() - begin)
+                    await _router_of(coordinator, (await coordinator.status()).sum_digest)
+                    bare.append(await send_bare(plain, payload))
+        finally:
+            await coordinator.stop()
+    return statistics.median(ours[1:]), statistics.median(bare[1:])
+
+
+async def _router_of(coordinator: CoordinatorProcess, _: bytes) -> None:
+    """Wait until the solver is idle again, so that it is not measured along."""
+    published = 0
+    while (now := (await coordinator.status()).router_version) == 0 or now != published:
+        published = now
+        await asyncio.sleep(1.0)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object a row")
+    parser.add_argument("--repetitions", type=int, default=9)
+    parser.add_argument("--bare-server", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.bare_server:
+        names = ("authority_pem", "certificate_pem", "key_pem")
+        asyncio.run(serve_bare(MemberTls(*((arguments.bare_server / name).read_bytes() for name in names))))
+        return
+    ours, bare = asyncio.run(measure(arguments.repetitions))
+    megabytes = 8 * DIMENSION * (DIMENSION + 1) / 2 / 1e6
+    name = f"upload of one contribution of {megabytes:.1f} MB until it is committed, MB/s"
+    report([at_least(name, megabytes / ours, megabytes / bare, GOAL)], as_json=arguments.json)
+
+
+if __name__ == "__main__":
+    main()
