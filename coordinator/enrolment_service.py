@@ -17,8 +17,8 @@ from ridgeway.proto import rpc
 _log = logging.getLogger("ridgeway.coordinator")
 
 # Anyone may call here. A secret has 256 bits, so this is not about guessing but about leaving the disk to the members.
-CALLS_PER_SECOND = 20.0
-CALLS_AT_ONCE = 100.0
+CALLS_PER_SECOND = 100.0
+CALLS_AT_ONCE = 1000.0
 
 
 class TooManyAttempts(RidgewayError):

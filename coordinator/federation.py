@@ -146,12 +146,14 @@ class Federation:
         committed = offer.standing.payload_key if offer.standing else None
         return self.payloads.resume(offer.key, committed, assembly)
 
-    def check_payload(self, offer: Offer) -> None:
-        """Check a whole payload; what fails is removed.
+    def finish(self, offer: Offer, staged: StagedPayload) -> None:
+        """Make a whole payload durable and check it; what fails is removed.
 
         Raises:
+            IncompleteUpload: chunks are missing.
             ContributionRefused: the numbers cannot be one domain's statistics.
         """
+        staged.sync()
         manifest = self.manifest
         try:
             vector = self.payloads.vector(offer.key)

@@ -98,9 +98,9 @@ class FederationService:
             try:
                 yield m.ContributeResponse(ready=m.UploadReady(staged.assembly.next_chunk))
                 await _receive(requests, staged)
+                await in_thread(self._federation.finish, offer, staged)
             finally:
                 staged.close()
-            await in_thread(self._federation.check_payload, offer)
             yield m.ContributeResponse(committed=await self._commit(offer))
 
     async def _commit(self, offer: Offer) -> m.Committed:
@@ -223,7 +223,6 @@ async def _receive(requests: AsyncIterator[m.ContributeRequest], staged: StagedP
             wanted -= 1
             coming = asyncio.ensure_future(_next_chunk(requests)) if wanted else None
             await in_thread(staged.write, chunk.index, chunk.data)
-        await in_thread(staged.sync)
     finally:
         if coming is not None:
             coming.cancel()

@@ -25,20 +25,16 @@ def row_starts(dimension: int) -> npt.NDArray[np.int64]:
 
 def pack(matrix: npt.NDArray[Number]) -> npt.NDArray[Number]:
     """The upper triangle of a D x D matrix as one vector; what is below the diagonal is not read."""
-    dimension = matrix.shape[0]
-    packed = np.empty(length(dimension), dtype=matrix.dtype)
-    for row, start in enumerate(row_starts(dimension)):
-        packed[start : start + dimension - row] = matrix[row, row:]
+    packed: npt.NDArray[Number] = matrix[_upper(matrix.shape[0])]
     return packed
 
 
 def unpack(packed: npt.NDArray[Number], dimension: int) -> npt.NDArray[Number]:
     """The symmetric D x D matrix of a packed triangle."""
     matrix = np.empty((dimension, dimension), dtype=packed.dtype)
-    for row, start in enumerate(row_starts(dimension)):
-        values = packed[start : start + dimension - row]
-        matrix[row, row:] = values
-        matrix[row:, row] = values
+    upper = _upper(dimension)
+    matrix[upper] = packed
+    matrix.T[upper] = packed
     return matrix
 
 
@@ -51,3 +47,11 @@ def last_column(packed: npt.NDArray[Number], dimension: int) -> npt.NDArray[Numb
     """The last column, D entries: of a Gram matrix with bias, the moment."""
     column: npt.NDArray[Number] = packed[row_starts(dimension) + np.arange(dimension - 1, -1, -1)]
     return column
+
+
+@lru_cache(maxsize=2)
+def _upper(dimension: int) -> npt.NDArray[np.bool_]:
+    """Which entries the packed triangle holds, bool, D x D; read row by row they are in its order."""
+    upper = np.triu(np.ones((dimension, dimension), dtype=bool))
+    upper.setflags(write=False)
+    return upper

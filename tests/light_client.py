@@ -1,6 +1,6 @@
 """A light owner for tests and benchmarks: the protocol without embedder, prompts or daemon."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 import grpc
@@ -37,6 +37,12 @@ def random_contribution(seed: int, manifest: Manifest, rows: int = 20) -> npt.ND
     units = triangle.pack(np.rint(np.ldexp(x.T @ x / rows, manifest.fraction_bits)).astype(np.int64))
     units[-1] = 1 << manifest.fraction_bits
     return units
+
+
+def chunks(payload: bytes, first: int = 0) -> Iterator[m.PayloadChunk]:
+    """A payload's chunks from a given one on."""
+    for index in range(first, -(-len(payload) // CHUNK_BYTES)):
+        yield m.PayloadChunk(index, payload[index * CHUNK_BYTES : (index + 1) * CHUNK_BYTES])
 
 
 @dataclass
@@ -115,9 +121,8 @@ class Owner:
         if answer is grpc.aio.EOF:
             answer = await _outcome(call)
         if answer.ready is not None:
-            for index in range(answer.ready.next_chunk, -(-len(payload) // CHUNK_BYTES)):
-                data = payload[index * CHUNK_BYTES : (index + 1) * CHUNK_BYTES]
-                await call.write(m.ContributeRequest(chunk=m.PayloadChunk(index, data)))
+            for chunk in chunks(payload, answer.ready.next_chunk):
+                await call.write(m.ContributeRequest(chunk=chunk))
             answer = await call.read()
             if answer is grpc.aio.EOF:
                 answer = await _outcome(call)
