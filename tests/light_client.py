@@ -1,6 +1,6 @@
 """A light owner for tests and benchmarks: the protocol without embedder, prompts or daemon."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 
 import grpc
@@ -29,8 +29,9 @@ def fingerprint(dimension: int, name: str = "toy") -> EmbedderFingerprint:
     return EmbedderFingerprint(name, "a" * 64, "b" * 64, 1000, dimension - 1)
 
 
-def random_contribution(seed: int, manifest: Manifest, rows: int = 20) -> npt.NDArray[np.int64]:
+def random_contribution(seed: int, manifest: Manifest | None, rows: int = 20) -> npt.NDArray[np.int64]:
     """A valid contribution of mass 1: the Gram matrix of small integer rows, scaled exactly; int64[D (D + 1) / 2]."""
+    assert manifest is not None, "enrol first"
     generator = np.random.default_rng(seed)
     x = generator.integers(-8, 9, size=(rows, manifest.dimension)).astype(np.float64) / 8
     x[:, -1] = 1.0
@@ -127,8 +128,9 @@ class Owner:
             if answer is grpc.aio.EOF:
                 answer = await _outcome(call)
         await call.done_writing()
-        assert answer.committed is not None
-        return answer.committed
+        committed: m.Committed | None = answer.committed
+        assert committed is not None
+        return committed
 
     async def contribute(self, domain: str, vector: npt.NDArray[np.int64], rows: int = 20) -> m.FederationStatus:
         """Sign and send one contribution; the federation's status right after."""
@@ -155,7 +157,7 @@ class Owner:
         async with self.channel() as channel:
             return await rpc.call(channel, method, request, timeout_s=TIMEOUT_S)
 
-    async def watch(self, known_version: int = 0) -> AsyncIterator[bytes]:
+    async def watch(self, known_version: int = 0) -> AsyncGenerator[bytes, None]:
         """Whole router artifacts as they come."""
         async with self.channel() as channel:
             buffer = bytearray()

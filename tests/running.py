@@ -84,7 +84,8 @@ async def running(
         data_dir, lambda: toy, port=port, certificate_lifetime=certificate_lifetime, now=clock
     )
     task = asyncio.create_task(serve(settings, stop, ready.set_result))
-    await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+    waiting: list[asyncio.Future[object]] = [task, ready]  # type: ignore[list-item]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         task.result()
     try:

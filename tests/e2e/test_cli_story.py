@@ -38,8 +38,8 @@ def daemon(log: Path, *arguments: str) -> Iterator[dict[str, Any]]:
             [sys.executable, "-m", "ridgeway.cli.main", *arguments, "--json"],
             stdout=subprocess.PIPE, stderr=errors, text=True,
         )  # fmt: skip
+    assert child.stdout is not None
     try:
-        assert child.stdout is not None
         yield json.loads(child.stdout.readline())
     finally:
         child.send_signal(signal.SIGTERM)

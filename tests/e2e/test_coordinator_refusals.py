@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -96,12 +97,12 @@ async def test_floats_that_are_not_finite_cannot_pass_for_integers(coordinator: 
     ],
 )
 async def test_records_that_say_something_wrong(
-    coordinator: Running, alice: Owner, changes: dict[str, object], code: Code, sentence: str
+    coordinator: Running, alice: Owner, changes: dict[str, object], code: grpc.StatusCode, sentence: str
 ) -> None:
     before = await coordinator.traceless()
     vector = random_contribution(3, alice.manifest)
     async with refused(code, sentence), alice.channel() as channel:
-        await alice.upload(channel, alice.sign("law", vector, **changes), vector.tobytes())
+        await alice.upload(channel, alice.sign("law", vector, 20, **changes), vector.tobytes())
     assert await coordinator.traceless() == before
 
 
@@ -276,7 +277,7 @@ async def test_a_server_without_the_pinned_authority_gets_no_secret(coordinator:
     ],
 )
 async def test_invitations_that_are_not_made(
-    coordinator: Running, alice: Owner, owner: str, lifetime_s: int, code: Code, sentence: str
+    coordinator: Running, alice: Owner, owner: str, lifetime_s: int, code: grpc.StatusCode, sentence: str
 ) -> None:
     async with refused(code, sentence):
         await coordinator.invite(owner, lifetime_s)
@@ -316,15 +317,16 @@ async def test_a_revoked_owner_is_refused_on_its_open_connection(coordinator: Ru
         await rpc.call(channel, rpc.GET_STATUS, m.GetStatusRequest(), timeout_s=5)
         await coordinator.administer(rpc.REVOKE, m.OwnerRequest("alice"))
         digest, contributions, _ = await coordinator.traceless()
-        for method, request in (
+        calls: list[tuple[Any, Any]] = [
             (rpc.GET_STATUS, m.GetStatusRequest()),
             (rpc.RENEW_CERTIFICATE, m.RenewCertificateRequest(signing_request(new_tls_key(), "alice"))),
             (rpc.LEAVE, alice.withdrawal()),
             (rpc.WITHDRAW, alice.withdrawal("law")),
             (rpc.REGISTER_EXPERTS, m.RegisterExpertsRequest()),
-        ):
+        ]
+        for method, request in calls:
             async with refused(Code.PERMISSION_DENIED, "was revoked"):
-                await rpc.call(channel, method, request, timeout_s=5)  # type: ignore[arg-type]
+                await rpc.call(channel, method, request, timeout_s=5)
         async with refused(Code.PERMISSION_DENIED, "was revoked"):
             await alice.upload(channel, alice.sign("law", vector), vector.tobytes())
     assert (await coordinator.traceless())[:2] == (digest, contributions) == (digest, 1)

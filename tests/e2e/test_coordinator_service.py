@@ -223,7 +223,7 @@ async def test_a_watcher_that_does_not_read_holds_up_nobody(coordinator: Running
     async with slow.channel() as channel:
         stuck = rpc.watch(channel, rpc.WATCH_ROUTER, m.WatchRouterRequest())
         feed = quick.watch(1)
-        versions = []
+        versions: list[int] = []
         for seed in range(1, 30):
             await quick.contribute("law", random_contribution(seed, quick.manifest))
         async with asyncio.timeout(10):
@@ -289,11 +289,9 @@ async def test_membership_tells_a_restored_node_where_to_go_on(coordinator: Runn
 async def test_health_and_reflection_answer(coordinator: Running) -> None:
     alice = await coordinator.owner("alice")
     async with alice.channel() as channel:
-        health = await health_pb2_grpc.HealthStub(channel).Check(  # type: ignore[no-untyped-call]
-            health_pb2.HealthCheckRequest(service=rpc.FEDERATION)
-        )
+        health = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=rpc.FEDERATION))
         assert health.status == health_pb2.HealthCheckResponse.SERVING
-        stub = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[no-untyped-call]
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
         request = reflection_pb2.ServerReflectionRequest(file_containing_symbol=rpc.FEDERATION)
         call = stub.ServerReflectionInfo(iter([request]))
         async for answer in call:

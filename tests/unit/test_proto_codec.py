@@ -23,11 +23,11 @@ PYTHON_TYPES = {
 
 
 def expected_type(field: FieldDescriptor) -> object:
-    if field.type == FieldDescriptor.TYPE_MESSAGE:
-        kind = getattr(messages, field.message_type.name)
-        return tuple[kind, ...] if field.is_repeated else kind | None
-    kind = getattr(messages, field.enum_type.name) if field.enum_type else PYTHON_TYPES[field.type]
-    return tuple[kind, ...] if field.is_repeated else kind
+    named = field.message_type or field.enum_type
+    kind = getattr(messages, named.name) if named else PYTHON_TYPES[field.type]
+    if field.is_repeated:
+        return types.GenericAlias(tuple, (kind, ...))
+    return kind | None if field.message_type else kind
 
 
 @pytest.mark.parametrize("name", MESSAGES)
