@@ -39,23 +39,46 @@ class MemberTls:
 
 def mutual_server_credentials(current: Callable[[], MemberTls]) -> grpc.ServerCredentials:
     """Server side of mutual TLS; `current` is asked at every handshake, so a renewed certificate is served at once."""
-
-    def configuration() -> grpc.ServerCertificateConfiguration:
-        tls = current()
-        return grpc.ssl_server_certificate_configuration([(tls.key_pem, tls.certificate_pem)], tls.authority_pem)
-
-    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=True)
+    return _server_credentials(
+        current,
+        lambda tls: grpc.ssl_server_certificate_configuration([(tls.key_pem, tls.certificate_pem)], tls.authority_pem),
+        mutual=True,
+    )
 
 
 def enrolment_server_credentials(current: Callable[[], MemberTls]) -> grpc.ServerCredentials:
     """Server side for owners who have no certificate yet; the authority is sent along, for them to compare its hash."""
+    return _server_credentials(
+        current,
+        lambda tls: grpc.ssl_server_certificate_configuration(
+            [(tls.key_pem, tls.certificate_pem + tls.authority_pem)], None
+        ),
+        mutual=False,
+    )
 
-    def configuration() -> grpc.ServerCertificateConfiguration:
-        tls = current()
-        chain = tls.certificate_pem + tls.authority_pem
-        return grpc.ssl_server_certificate_configuration([(tls.key_pem, chain)], None)
 
-    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=False)
+def _server_credentials(
+    current: Callable[[], MemberTls],
+    configuration: Callable[[MemberTls], grpc.ServerCertificateConfiguration],
+    *,
+    mutual: bool,
+) -> grpc.ServerCredentials:
+    """Credentials that follow a renewed certificate.
+
+    gRPC builds a new TLS context for every configuration it is handed, and has crashed when that happened under
+    concurrent handshakes; so it gets one only when the certificate is another.
+    """
+    served = current()
+
+    def renewed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal served
+        newest = current()
+        if newest == served:
+            return None
+        served = newest
+        return configuration(newest)
+
+    return grpc.dynamic_ssl_server_credentials(configuration(served), renewed, require_client_authentication=mutual)
 
 
 def member_channel(address: str, tls: MemberTls, server_name: str = COORDINATOR_NAME) -> grpc.aio.Channel:
