@@ -61,16 +61,11 @@ class Administration:
 
     async def revoke(self, request: m.OwnerRequest, _: grpc.aio.ServicerContext) -> m.OwnerResponse:
         """Refuse an owner's certificates, on open streams too."""
-        digest = await self._exclusive(self._door.federation.revoke, request.owner)
-        self._publisher.wake()
-        return m.OwnerResponse(digest)
+        return m.OwnerResponse(await self._publisher.changing(self._door.federation.revoke, request.owner))
 
     async def evict(self, request: m.OwnerRequest, _: grpc.aio.ServicerContext) -> m.OwnerResponse:
         """Take an owner out of the sum and refuse its certificates."""
-        digest = await self._exclusive(self._door.federation.evict, request.owner)
-        self._publisher.change()
-        self._publisher.wake()
-        return m.OwnerResponse(digest)
+        return m.OwnerResponse(await self._publisher.changing(self._door.federation.evict, request.owner))
 
     async def get_status(self, _: m.GetStatusRequest, __: grpc.aio.ServicerContext) -> m.FederationStatus:
         """The federation as the coordinator sees it."""

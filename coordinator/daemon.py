@@ -123,7 +123,7 @@ async def serve(
         if founded.federation.manifest.dimension < PARALLEL_DIMENSION:
             threadpool_limits(limits=1, user_api="blas")
         try:
-            async with _listening(settings, founded, directory, advertised) as endpoints:
+            async with _listening(settings, founded, directory, advertised, stop) as endpoints:
                 directory.write(ENDPOINTS_FILE, json.dumps(asdict(endpoints)).encode())
                 on_ready(endpoints)
                 await stop.wait()
@@ -134,7 +134,7 @@ async def serve(
 
 @asynccontextmanager
 async def _listening(
-    settings: CoordinatorSettings, founded: Founded, directory: DataDirectory, advertised: str
+    settings: CoordinatorSettings, founded: Founded, directory: DataDirectory, advertised: str, stop: asyncio.Event
 ) -> AsyncIterator[Endpoints]:
     exclusive = Exclusive()
     publisher = Publisher(founded.federation, exclusive)
@@ -162,7 +162,9 @@ async def _listening(
     ports |= {"members": f"{advertised}:{members}", "enrolment": f"{advertised}:{enrolment_port}"}
     socket = bind(servers[2].grpc, directory.path, SOCKET)
     publishing = asyncio.create_task(publisher.run())
-    publisher.change()
+    # It runs for ever; should it fail, the coordinator ends with its error rather than serve an old router unnoticed.
+    publishing.add_done_callback(lambda _: stop.set())
+    publisher.changed()
     for server in servers:
         await server.start()
     try:

@@ -62,8 +62,7 @@ class EnrolmentService:
     async def enrol(self, request: m.EnrolRequest, _: grpc.aio.ServicerContext) -> m.EnrolResponse:
         """Make the owner a member."""
         now = self._admit()
-        certificate, next_sequence = await self._exclusive(self._door.enrol, request, now)
-        self._publisher.wake()
+        certificate, next_sequence = await self._publisher.changing(self._door.enrol, request, now)
         _log.info("enrolled %s", request.credential.owner if request.credential else "")
         manifest = self._door.federation.manifest.to_json()
         return m.EnrolResponse(certificate, self._member_address(), manifest, next_sequence)

@@ -10,15 +10,18 @@ T = TypeVar("T")
 
 
 class Exclusive:
-    """Runs functions one after another on one thread."""
+    """Runs functions one after another on one thread, in the order in which they were begun."""
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="federation")
 
     async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function there. Once begun it is finished, even if the caller is cancelled."""
-        loop = asyncio.get_running_loop()
-        return await asyncio.shield(loop.run_in_executor(self._executor, lambda: function(*args, **kwargs)))
+        return await asyncio.shield(self.begin(function, *args, **kwargs))
+
+    def begin(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+        """Begin a function there; await the outcome under a shield."""
+        return asyncio.get_running_loop().run_in_executor(self._executor, lambda: function(*args, **kwargs))
 
     def close(self) -> None:
         """Finish what was begun and end the thread."""

@@ -16,14 +16,14 @@ from ridgeway import triangle
 from ridgeway.contribution_check import check_contribution
 from ridgeway.coordinator.ledger import Entry, Ledger, Member
 from ridgeway.coordinator.membership import Membership, NotAMember
-from ridgeway.coordinator.payload_store import PayloadKey, PayloadStore, StagedPayload
+from ridgeway.coordinator.payload_store import PayloadDamaged, PayloadKey, PayloadStore, StagedPayload
 from ridgeway.crypto.owner_name import check_domain_name
-from ridgeway.crypto.payload_digest import payload_digest, record_digest
+from ridgeway.crypto.payload_digest import chunk_digests, payload_digest, record_digest
 from ridgeway.errors import RidgewayError
 from ridgeway.fixed_point import HEADROOM_BITS
 from ridgeway.manifest import Manifest
 from ridgeway.proto.messages import ContributionBody, Expert, MemberState, SignedRecord, WithdrawalBody
-from ridgeway.proto.records import open_contribution, open_withdrawal
+from ridgeway.proto.records import MalformedRecord, open_contribution, open_withdrawal
 from ridgeway.protocol.admission import Admission, admit
 from ridgeway.protocol.upload import UploadAssembly
 from ridgeway.runtime.data_dir import DataDirectory
@@ -61,12 +61,11 @@ class UnknownOwner(RidgewayError):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A checked record whose payload is still to come, and what stands in its place now."""
+    """A checked record whose payload is still to come, or was committed before."""
 
     record: SignedRecord
     body: ContributionBody
     key: PayloadKey
-    standing: Entry | None
     repeated: bool
 
 
@@ -108,7 +107,13 @@ class Federation:
         standing = [entry for entry in self.ledger.entries() if entry.payload_digest is not None]
         self.payloads.keep_only((entry.payload_key for entry in standing), time.time())
         for entry in standing:
-            total.add(entry.domain, self.payloads.vector(entry.payload_key), entry.rows)
+            vector = self.payloads.vector(entry.payload_key)
+            if payload_digest(vector.nbytes, chunk_digests(vector.data.cast("B"))) != entry.payload_digest:
+                raise PayloadDamaged(
+                    f"the payload of {entry.owner} for {entry.domain} is damaged; restore the data directory from a "
+                    "backup, or evict its owner"
+                )
+            total.add(entry.domain, vector, entry.rows)
         return total
 
     # Contributions
@@ -135,16 +140,25 @@ class Federation:
         digest = record_digest(record.body)
         standing = self.ledger.entry(body.owner, body.domain)
         admission = admit(standing.standing if standing else None, body.sequence, digest)
-        if standing is None and len(self.ledger.entries()) >= ENTRIES_MAX:
+        if standing is None and self.ledger.entry_count() >= ENTRIES_MAX:
             raise FederationFull(f"the federation holds {ENTRIES_MAX} contributions, its limit; evict owners that left")
         key = PayloadKey(body.owner, body.domain, digest)
-        return Offer(record, body, key, standing, admission is Admission.REPEAT)
+        return Offer(record, body, key, admission is Admission.REPEAT)
+
+    def take_in(self, member: Member, record: SignedRecord) -> Offer:
+        """Check a record again once its upload has a place, and make room for its payload.
+
+        Raises: as `offer`.
+        """
+        offer = self.offer(member, record)
+        if not offer.repeated:
+            committed = [entry.payload_key for entry in self.entries_of(member.owner)]
+            self.payloads.make_room(offer.key, committed)
+        return offer
 
     def stage(self, offer: Offer) -> StagedPayload:
         """Open the file that an offer's payload goes to, with what an earlier try left of it."""
-        assembly = UploadAssembly(offer.body.payload_bytes, offer.body.chunk_digests)
-        committed = offer.standing.payload_key if offer.standing else None
-        return self.payloads.resume(offer.key, committed, assembly)
+        return self.payloads.resume(offer.key, UploadAssembly(offer.body.payload_bytes, offer.body.chunk_digests))
 
     def finish(self, offer: Offer, staged: StagedPayload) -> None:
         """Make a whole payload durable and check it; what fails is removed.
@@ -210,6 +224,10 @@ class Federation:
             BadSignature, MalformedMessage, MalformedRecord, WrongOwner, StaleSequence: refused; nothing was changed.
         """
         body = self._open_withdrawal(member, record)
+        if body.domain:
+            raise MalformedRecord(
+                f"this record withdraws {body.domain[:80]!r} only; sign one without a domain to leave"
+            )
         if member.state is MemberState.LEFT and member.leave_record == record.body:
             return Change(body.sequence, self.sum_digest, repeated=True)
         self._require_active(body.owner)
@@ -253,7 +271,7 @@ class Federation:
 
     def entries_of(self, owner: str) -> list[Entry]:
         """What stands of one owner, tombstones too."""
-        return [entry for entry in self.ledger.entries() if entry.owner == owner]
+        return self.ledger.entries(owner)
 
     def next_sequence(self, owner: str) -> int:
         """The smallest sequence number above everything of an owner."""

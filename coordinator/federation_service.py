@@ -94,24 +94,25 @@ class FederationService:
             yield m.ContributeResponse(committed=await self._commit(offer))
             return
         async with self._uploads.place(offer.body.owner, offer.body.domain):
-            staged = await in_thread(self._federation.stage, offer)
-            try:
-                yield m.ContributeResponse(ready=m.UploadReady(staged.assembly.next_chunk))
-                await _receive(requests, staged)
-                await in_thread(self._federation.finish, offer, staged)
-            finally:
-                staged.close()
+            # What stood when the place was asked for may have been replaced meanwhile, by this very record even.
+            offer = await self._exclusive(self._federation.take_in, self._caller(context), record)
+            if not offer.repeated:
+                staged = await in_thread(self._federation.stage, offer)
+                try:
+                    yield m.ContributeResponse(ready=m.UploadReady(staged.assembly.next_chunk))
+                    await _receive(requests, staged, lambda: self._caller(context))
+                    await in_thread(self._federation.finish, offer, staged)
+                finally:
+                    staged.close()
             yield m.ContributeResponse(committed=await self._commit(offer))
 
     async def _commit(self, offer: Offer) -> m.Committed:
-        fresh = await self._exclusive(self._federation.commit, offer)
-        self._publisher.change()
+        fresh = await self._publisher.changing(self._federation.commit, offer)
         return m.Committed(offer.body.sequence, repeated=not fresh)
 
     async def withdraw(self, request: m.SignedRecord, context: grpc.aio.ServicerContext) -> m.WithdrawResponse:
         """Take one domain of the caller out of the sum."""
-        change = await self._exclusive(self._federation.withdraw, self._caller(context), request)
-        self._publisher.change()
+        change = await self._publisher.changing(self._federation.withdraw, self._caller(context), request)
         return m.WithdrawResponse(change.sequence, change.sum_digest, change.repeated)
 
     async def leave(self, request: m.SignedRecord, context: grpc.aio.ServicerContext) -> m.WithdrawResponse:
@@ -122,9 +123,7 @@ class FederationService:
             member = self._member(certificate)
         elif member.leave_record != request.body:
             raise NotAMember(f"{member.owner} has left the federation already, with another record")
-        change = await self._exclusive(self._federation.leave, member, request)
-        self._publisher.change()
-        self._publisher.wake()
+        change = await self._publisher.changing(self._federation.leave, member, request)
         return m.WithdrawResponse(change.sequence, change.sum_digest, change.repeated)
 
     async def register_experts(
@@ -135,10 +134,9 @@ class FederationService:
         if len(request.experts) > EXPERTS_PER_OWNER:
             raise BadExpert(f"an owner may offer {EXPERTS_PER_OWNER} experts, not {len(request.experts)}")
         experts = tuple(_checked_expert(member.owner, expert) for expert in request.experts)
-        await self._exclusive(
+        await self._publisher.changing(
             self._federation.set_experts, member.owner, tuple(sorted(set(experts), key=_expert_order))
         )
-        self._publisher.change()
         return m.RegisterExpertsResponse()
 
     async def renew_certificate(
@@ -213,13 +211,16 @@ async def _next(requests: AsyncIterator[m.ContributeRequest]) -> m.ContributeReq
         raise UploadTooSlow(f"no chunk came for {CHUNK_WAIT_S:.0f} s; resume the upload") from error
 
 
-async def _receive(requests: AsyncIterator[m.ContributeRequest], staged: StagedPayload) -> None:
+async def _receive(
+    requests: AsyncIterator[m.ContributeRequest], staged: StagedPayload, still_welcome: Callable[[], object]
+) -> None:
     """Write the chunks that are missing, receiving each one while the one before it is hashed and written."""
     wanted = len(staged.assembly.chunk_digests) - staged.assembly.next_chunk
     coming = asyncio.ensure_future(_next_chunk(requests)) if wanted else None
     try:
         while coming is not None:
             chunk = await coming
+            still_welcome()
             wanted -= 1
             coming = asyncio.ensure_future(_next_chunk(requests)) if wanted else None
             await in_thread(staged.write, chunk.index, chunk.data)
@@ -240,7 +241,12 @@ def _checked_expert(owner: str, expert: m.Expert) -> m.Expert:
     check_domain_name(expert.domain)
     if len(expert.url) > URL_CHARACTERS_MAX or len(expert.model) > URL_CHARACTERS_MAX:
         raise BadExpert(f"the URL or model of the expert for {expert.domain} is too long")
-    parts = urlsplit(expert.url)
+    if not (expert.url.isprintable() and expert.model.isprintable()):
+        raise BadExpert(f"the URL or model of the expert for {expert.domain} has characters that cannot be printed")
+    try:
+        parts = urlsplit(expert.url)
+    except ValueError as error:
+        raise BadExpert(f"the expert for {expert.domain} needs an http or https URL") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise BadExpert(f"the expert for {expert.domain} needs an http or https URL")
     if parts.username or parts.password:

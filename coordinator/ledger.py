@@ -157,9 +157,14 @@ class Ledger:
         row = self._connection.execute(f"{_ENTRY} WHERE owner = ? AND domain = ?", (owner, domain)).fetchone()
         return None if row is None else Entry(*row)
 
-    def entries(self) -> list[Entry]:
-        """Everything that stands, tombstones too, by owner and domain."""
-        return [Entry(*row) for row in self._connection.execute(f"{_ENTRY} ORDER BY owner, domain")]
+    def entries(self, owner: str | None = None) -> list[Entry]:
+        """Everything that stands, or all of one owner, tombstones too, by owner and domain."""
+        rows = self._connection.execute(f"{_ENTRY} WHERE ?1 IS NULL OR owner = ?1 ORDER BY owner, domain", (owner,))
+        return [Entry(*row) for row in rows]
+
+    def entry_count(self) -> int:
+        """How many stand, tombstones too."""
+        return int(self._connection.execute("SELECT count(*) FROM standings").fetchone()[0])
 
     def put(self, entry: Entry, record: SignedRecord) -> None:
         """Write a contribution or a tombstone in the place of what stood there."""

@@ -1,11 +1,10 @@
-"""Payloads on disk, one file for each signed record, named by owner and domain (hashed) and the record's digest.
+"""Payloads on disk, one file for each signed record, named by owner, domain and the record's digest.
 
 A file may be there before its record is committed: that is an upload under way, which a broken stream or a crash leaves
 to be resumed; there is at most one for each owner and domain. The file is synced before the ledger names the record, so
 what the ledger names is whole, and no rename has to be synced after the last byte.
 """
 
-import hashlib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from ridgeway.runtime.data_dir import sync_directory
 
 # An upload that nobody resumed for a day is given up.
 PARTIAL_KEPT_S = 24 * 3600.0
+# Uploads that one owner may leave unfinished, so that it cannot fill the disk with them; a node sends one at a time.
+PARTIALS_PER_OWNER = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +34,21 @@ class PayloadKey:
 
     @property
     def slot(self) -> str:
-        """What all payloads of one owner and domain share in their names."""
-        return hashlib.sha256(f"{self.owner}/{self.domain}".encode()).hexdigest()[:16]
+        """What all payloads of one owner and domain share in their names; no name may hold a tilde."""
+        return f"{self.owner}~{self.domain}"
 
     @property
     def file_name(self) -> str:
         """The payload's file."""
-        return f"{self.slot}.{self.record_digest.hex()}"
+        return f"{self.slot}~{self.record_digest.hex()}"
 
 
 class PayloadMissing(RidgewayError):
     """The ledger names a payload that is not on disk."""
+
+
+class PayloadDamaged(RidgewayError):
+    """A payload on disk is not the one that the ledger names."""
 
 
 class PayloadStore:
@@ -76,15 +81,22 @@ class PayloadStore:
             if path.name not in named and path.stat().st_mtime < now_s - PARTIAL_KEPT_S:
                 path.unlink()
 
-    def resume(self, key: PayloadKey, committed: PayloadKey | None, assembly: UploadAssembly) -> "StagedPayload":
-        """Open a record's file for writing and count the whole chunks that it already holds, checking each.
+    def make_room(self, key: PayloadKey, committed: Iterable[PayloadKey]) -> None:
+        """Remove earlier uploads of the same owner and domain, and the oldest beyond what an owner may leave.
 
-        Earlier uploads of the same owner and domain are removed, except the committed one.
+        Args:
+            key: the upload that needs room; what is there of it stays.
+            committed: the owner's payloads that the ledger names now; they stay.
         """
-        kept = {key.file_name} | ({committed.file_name} if committed else set())
-        for other in self._folder.glob(f"{key.slot}.*"):
-            if other.name not in kept:
-                other.unlink(missing_ok=True)
+        kept = {key.file_name} | {other.file_name for other in committed}
+        partial = [path for path in self._folder.glob(f"{key.owner}~*") if path.name not in kept]
+        partial.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        for place, path in enumerate(partial, start=2):
+            if path.name.startswith(f"{key.slot}~") or place > PARTIALS_PER_OWNER:
+                path.unlink(missing_ok=True)
+
+    def resume(self, key: PayloadKey, assembly: UploadAssembly) -> "StagedPayload":
+        """Open a record's file for writing and count the whole chunks that it already holds, checking each."""
         descriptor = os.open(self._folder / key.file_name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         sync_directory(self._folder)
         for index in range(min(os.fstat(descriptor).st_size, assembly.payload_bytes) // CHUNK_BYTES):

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
 
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
@@ -20,6 +21,9 @@ from ridgeway.router import Expert, RouterWeights
 from ridgeway.sums import FederationSum
 
 _log = logging.getLogger("ridgeway.coordinator")
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,13 @@ class Published:
     artifact: bytes = field(repr=False)
 
 
-def snapshot(federation: Federation) -> Snapshot:
-    """Copy what the solver needs; runs where the federation may be touched."""
+def snapshot(federation: Federation, known_version: int) -> Snapshot | None:
+    """Copy what the solver needs, if something changed since a version; runs where the federation may be touched."""
+    revision = federation.ledger.revision
+    if revision == known_version:
+        return None
     experts = tuple(Expert(e.owner, e.domain, e.url, e.model) for e in federation.ledger.experts())
-    return Snapshot(federation.ledger.revision, federation.sum.copy(), federation.sum_digest, experts)
+    return Snapshot(revision, federation.sum.copy(), federation.sum_digest, experts)
 
 
 def solve_router(taken: Snapshot, manifest_digest: bytes, settings: SolverSettings) -> Published:
@@ -81,39 +88,50 @@ class Publisher:
         self._closing = False
         self.latest: Published | None = None
 
-    def change(self) -> None:
-        """The sum or the experts changed: solve again as soon as the solver is free."""
+    async def changing(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a change of the federation alone, and then look at what came of it, even if the caller has gone."""
+        work = self._exclusive.begin(function, *args, **kwargs)
+        work.add_done_callback(lambda _: self.changed())
+        return await asyncio.shield(work)
+
+    def changed(self) -> None:
+        """Sum, experts or members changed: solve as soon as the solver is free, and let every watcher look again."""
         self._changed.set()
+        self._wake()
 
     async def run(self) -> None:
-        """Solve whenever something changed, for ever."""
+        """Solve whenever something changed, for ever. Once the last contribution has gone there is no router."""
         while True:
             await self._changed.wait()
             self._changed.clear()
-            taken = await self._exclusive(snapshot, self._federation)
-            if not taken.total.domains or (self.latest and self.latest.version == taken.revision):
+            taken = await self._exclusive(snapshot, self._federation, self.latest.version if self.latest else 0)
+            if taken is None:
                 continue
-            settings = self._federation.manifest.solver
-            self.latest = await asyncio.to_thread(solve_router, taken, self._federation.manifest_digest, settings)
-            _log.info("published router %d from sum %s", self.latest.version, self.latest.sum_digest.hex())
-            self.wake()
+            self.latest = await self._published(taken) if taken.total.domains else None
+            self._wake()
 
-    def wake(self) -> None:
-        """Let every watcher look again: at a new router, at its membership, at the end."""
-        turn, self._turn = self._turn, asyncio.Event()
-        turn.set()
+    async def _published(self, taken: Snapshot) -> Published:
+        settings = self._federation.manifest.solver
+        made = await asyncio.to_thread(solve_router, taken, self._federation.manifest_digest, settings)
+        _log.info("published router %d from sum %s", made.version, made.sum_digest.hex())
+        return made
 
     def close(self) -> None:
         """End every watcher's stream."""
         self._closing = True
-        self.wake()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let every watcher look again: at a new router, at its membership, at the end."""
+        turn, self._turn = self._turn, asyncio.Event()
+        turn.set()
 
     async def follow(self, known_version: int, still_welcome: Callable[[], None]) -> AsyncIterator[RouterChunk]:
         """The newest router if it is newer than the one known, and every newer one as it is made, in pieces.
 
         Args:
             known_version: what the watcher has.
-            still_welcome: raises when the watcher may not watch any more; asked before every router and at every wake.
+            still_welcome: raises when the watcher may not watch any more; asked before every piece and at every change.
         """
         while True:
             turn = self._turn
@@ -125,5 +143,6 @@ class Publisher:
                 await turn.wait()
                 continue
             for piece in pieces(newest.version, newest.artifact):
+                still_welcome()
                 yield piece
             known_version = newest.version

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import ParamSpec, TypeVar, cast
+from weakref import WeakValueDictionary
 
 from ridgeway.errors import RidgewayError
 
@@ -33,7 +34,8 @@ class Uploads:
 
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(UPLOADS_AT_ONCE)
-        self._running: dict[tuple[str, str], asyncio.Task[object]] = {}
+        self._newest: dict[tuple[str, str], asyncio.Task[object]] = {}
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def place(self, owner: str, domain: str) -> AsyncIterator[None]:
@@ -42,21 +44,20 @@ class Uploads:
         Raises:
             UploadQueueFull: none came free in time.
         """
-        task = cast(asyncio.Task[object], asyncio.current_task())
-        older = self._running.get((owner, domain))
-        self._running[owner, domain] = task
+        slot, task = (owner, domain), cast(asyncio.Task[object], asyncio.current_task())
+        older, self._newest[slot] = self._newest.get(slot), task
         try:
             if older is not None:
                 older.cancel()
-                await asyncio.wait([older])
-            await self._acquire()
-            try:
-                yield
-            finally:
-                self._places.release()
+            async with self._turns.setdefault(slot, asyncio.Lock()):
+                await self._acquire()
+                try:
+                    yield
+                finally:
+                    self._places.release()
         finally:
-            if self._running.get((owner, domain)) is task:
-                del self._running[owner, domain]
+            if self._newest.get(slot) is task:
+                del self._newest[slot]
 
     async def _acquire(self) -> None:
         try:

@@ -13,6 +13,10 @@ from ridgeway.proto.messages import ContributionBody, SignedRecord, WithdrawalBo
 
 RECORD_VERSION = 1
 DIGEST_BYTES = 32
+# A ledger's numbers are signed 64-bit integers, and there must always be a next one.
+SEQUENCE_MAX = 1 << 62
+# The rows of 65,536 contributions, the head-room of the sum, then add up to less than 2^63.
+ROWS_MAX = 1 << 47
 
 
 class MalformedRecord(RidgewayError):
@@ -37,11 +41,13 @@ def open_contribution(record: SignedRecord, identity_public_key: bytes) -> Contr
     Raises:
         BadSignature: the owner's key did not sign these bytes as a contribution.
         MalformedMessage: the body does not parse.
-        MalformedRecord: an unknown version, or chunks that do not add up to the payload.
+        MalformedRecord: an unknown version, a number out of range, or chunks that do not add up to the payload.
     """
     verify(identity_public_key, CONTRIBUTION_SIGNATURE, record.body, record.signature)
     body = decode(ContributionBody, record.body)
     _check_version(body.format_version)
+    _check_at_most("sequence", body.sequence, SEQUENCE_MAX)
+    _check_at_most("rows", body.rows, ROWS_MAX)
     expected_chunks = -(-body.payload_bytes // CHUNK_BYTES)
     if len(body.chunk_digests) != expected_chunks or any(len(d) != DIGEST_BYTES for d in body.chunk_digests):
         raise MalformedRecord(
@@ -57,14 +63,20 @@ def open_withdrawal(record: SignedRecord, identity_public_key: bytes) -> Withdra
     Raises:
         BadSignature: the owner's key did not sign these bytes as a withdrawal.
         MalformedMessage: the body does not parse.
-        MalformedRecord: an unknown version.
+        MalformedRecord: an unknown version, or a number out of range.
     """
     verify(identity_public_key, LEAVE_SIGNATURE, record.body, record.signature)
     body = decode(WithdrawalBody, record.body)
     _check_version(body.format_version)
+    _check_at_most("sequence", body.sequence, SEQUENCE_MAX)
     return body
 
 
 def _check_version(version: int) -> None:
     if version != RECORD_VERSION:
         raise MalformedRecord(f"the record has version {version}, this release knows {RECORD_VERSION}; upgrade it")
+
+
+def _check_at_most(name: str, value: int, limit: int) -> None:
+    if value > limit:
+        raise MalformedRecord(f"the record's {name} is {value}, at most {limit} is allowed; sign it again with less")

@@ -92,14 +92,14 @@ class Owner:
         assert self.tls is not None
         return member_channel(self.address, self.tls)
 
-    def body(self, served: str, payload: bytes, rows: int, **changes: object) -> m.ContributionBody:
+    def body(self, domain: str, payload: bytes, rows: int, /, **changes: object) -> m.ContributionBody:
         """A contribution's body with the next sequence number, or with what the changes say."""
         assert self.manifest is not None
         fields: dict[str, object] = {
             "format_version": RECORD_VERSION,
             "federation_id": self.manifest.federation_id,
             "owner": self.name,
-            "domain": served,
+            "domain": domain,
             "sequence": self.sequence,
             "manifest_digest": self.manifest.digest(),
             "rows": rows,
@@ -108,9 +108,9 @@ class Owner:
         }
         return m.ContributionBody(**(fields | changes))  # type: ignore[arg-type]
 
-    def sign(self, served: str, vector: npt.NDArray[np.int64], rows: int = 20, **changes: object) -> m.SignedRecord:
+    def sign(self, domain: str, vector: npt.NDArray[np.int64], rows: int = 20, /, **changes: object) -> m.SignedRecord:
         """A signed contribution record; the sequence number is used up."""
-        record = sign_contribution(self.key, self.body(served, vector.tobytes(), rows, **changes))
+        record = sign_contribution(self.key, self.body(domain, vector.tobytes(), rows, **changes))
         self.sequence += 1
         return record
 
@@ -120,13 +120,13 @@ class Owner:
         await call.write(m.ContributeRequest(record=record))
         answer = await call.read()
         if answer is grpc.aio.EOF:
-            answer = await _outcome(call)
+            answer = await outcome(call)
         if answer.ready is not None:
             for chunk in chunks(payload, answer.ready.next_chunk):
                 await call.write(m.ContributeRequest(chunk=chunk))
             answer = await call.read()
             if answer is grpc.aio.EOF:
-                answer = await _outcome(call)
+                answer = await outcome(call)
         await call.done_writing()
         committed: m.Committed | None = answer.committed
         assert committed is not None
@@ -168,7 +168,7 @@ class Owner:
                     buffer.clear()
 
 
-async def _outcome(
+async def outcome(
     call: "grpc.aio.StreamStreamCall[m.ContributeRequest, m.ContributeResponse]",
 ) -> m.ContributeResponse:
     """Raise what ended a call that gave no answer."""

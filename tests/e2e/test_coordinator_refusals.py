@@ -93,6 +93,8 @@ async def test_floats_that_are_not_finite_cannot_pass_for_integers(coordinator: 
         ({"sequence": 0}, Code.FAILED_PRECONDITION, "start at 1"),
         ({"format_version": 9}, Code.INVALID_ARGUMENT, "version 9"),
         ({"chunk_digests": ()}, Code.INVALID_ARGUMENT, "chunk digests"),
+        ({"sequence": (1 << 64) - 1}, Code.INVALID_ARGUMENT, "at most"),
+        ({"rows": (1 << 64) - 1}, Code.INVALID_ARGUMENT, "at most"),
         ({"rows": 0}, Code.INVALID_ARGUMENT, "bias corner"),
     ],
 )
@@ -337,6 +339,8 @@ async def test_a_revoked_owner_is_refused_on_its_open_connection(coordinator: Ru
     [
         (m.Expert("", "law", "ftp://x/", ""), "http or https"),
         (m.Expert("", "law", "http://", ""), "http or https"),
+        (m.Expert("", "law", "http://[::1", ""), "http or https"),
+        (m.Expert("", "law", "https://x/", "\x1b[2J"), "cannot be printed"),
         (m.Expert("", "law", "https://user:hush@x/", ""), "holds a password"),
         (m.Expert("", "La w", "https://x/", ""), "no domain name"),
         (m.Expert("", "law", "https://x/" + "y" * 3000, ""), "too long"),
