@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ridgeway import triangle
-from ridgeway.contribution_check import check_contribution
+from ridgeway.contribution_check import ContributionCheck, ContributionRefused
 from ridgeway.coordinator.ledger import Entry, Ledger, Member
 from ridgeway.coordinator.membership import Membership, NotAMember
 from ridgeway.coordinator.payload_store import PayloadDamaged, PayloadKey, PayloadStore, StagedPayload
@@ -158,21 +158,21 @@ class Federation:
 
     def stage(self, offer: Offer) -> StagedPayload:
         """Open the file that an offer's payload goes to, with what an earlier try left of it."""
-        return self.payloads.resume(offer.key, UploadAssembly(offer.body.payload_bytes, offer.body.chunk_digests))
+        body, manifest = offer.body, self.manifest
+        assembly = UploadAssembly(body.payload_bytes, body.chunk_digests)
+        check = ContributionCheck(manifest.dimension, manifest.mass, manifest.fraction_bits, body.rows)
+        return self.payloads.resume(offer.key, assembly, check)
 
     def finish(self, offer: Offer, staged: StagedPayload) -> None:
-        """Make a whole payload durable and check it; what fails is removed.
+        """Make a whole payload durable; one that fails its check is removed.
 
         Raises:
             IncompleteUpload: chunks are missing.
             ContributionRefused: the numbers cannot be one domain's statistics.
         """
-        staged.sync()
-        manifest = self.manifest
         try:
-            vector = self.payloads.vector(offer.key)
-            check_contribution(vector, manifest.dimension, manifest.mass, manifest.fraction_bits, offer.body.rows)
-        except RidgewayError:
+            staged.finish()
+        except ContributionRefused:
             self.payloads.remove(offer.key)
             raise
 

@@ -1,8 +1,9 @@
 """The Federation service: what members call over mutual TLS."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from ridgeway.coordinator.membership import NotAMember
 from ridgeway.coordinator.payload_store import StagedPayload
 from ridgeway.coordinator.publication import Publisher
 from ridgeway.coordinator.status import federation_status
-from ridgeway.coordinator.uploads import CHUNK_WAIT_S, Uploads, UploadTooSlow, in_thread
+from ridgeway.coordinator.uploads import CHUNK_WAIT_S, CHUNKS_BEHIND, Uploads, UploadTooSlow, in_thread
 from ridgeway.crypto.certificates import PeerCertificate, read_peer_certificate
 from ridgeway.crypto.owner_name import check_domain_name
 from ridgeway.errors import RidgewayError
@@ -214,20 +215,21 @@ async def _next(requests: AsyncIterator[m.ContributeRequest]) -> m.ContributeReq
 async def _receive(
     requests: AsyncIterator[m.ContributeRequest], staged: StagedPayload, still_welcome: Callable[[], object]
 ) -> None:
-    """Write the chunks that are missing, receiving each one while the one before it is hashed and written."""
-    wanted = len(staged.assembly.chunk_digests) - staged.assembly.next_chunk
-    coming = asyncio.ensure_future(_next_chunk(requests)) if wanted else None
-    try:
-        while coming is not None:
-            chunk = await coming
-            still_welcome()
-            wanted -= 1
-            coming = asyncio.ensure_future(_next_chunk(requests)) if wanted else None
-            await in_thread(staged.write, chunk.index, chunk.data)
-    finally:
-        if coming is not None:
-            coming.cancel()
-            await asyncio.wait([coming])
+    """Hand the chunks that are missing to a thread that checks and writes them, a few behind what has come."""
+    loop = asyncio.get_running_loop()
+    behind: deque[asyncio.Future[None]] = deque()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="upload") as thread:
+        try:
+            for _ in range(staged.assembly.next_chunk, len(staged.assembly.chunk_digests)):
+                chunk = await _next_chunk(requests)
+                still_welcome()
+                if len(behind) == CHUNKS_BEHIND:
+                    await behind.popleft()
+                behind.append(loop.run_in_executor(thread, staged.write, chunk.index, chunk.data))
+            while behind:
+                await behind.popleft()
+        finally:
+            await asyncio.gather(*behind, return_exceptions=True)
 
 
 async def _next_chunk(requests: AsyncIterator[m.ContributeRequest]) -> m.PayloadChunk:

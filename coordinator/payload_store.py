@@ -5,6 +5,7 @@ to be resumed; there is at most one for each owner and domain. The file is synce
 what the ledger names is whole, and no rename has to be synced after the last byte.
 """
 
+import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ridgeway.contribution_check import ContributionCheck
 from ridgeway.crypto.payload_digest import CHUNK_BYTES
 from ridgeway.errors import RidgewayError
 from ridgeway.protocol.upload import UploadAssembly, UploadError
@@ -95,24 +97,27 @@ class PayloadStore:
             if path.name.startswith(f"{key.slot}~") or place > PARTIALS_PER_OWNER:
                 path.unlink(missing_ok=True)
 
-    def resume(self, key: PayloadKey, assembly: UploadAssembly) -> "StagedPayload":
+    def resume(self, key: PayloadKey, assembly: UploadAssembly, check: ContributionCheck) -> "StagedPayload":
         """Open a record's file for writing and count the whole chunks that it already holds, checking each."""
         descriptor = os.open(self._folder / key.file_name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         sync_directory(self._folder)
         for index in range(min(os.fstat(descriptor).st_size, assembly.payload_bytes) // CHUNK_BYTES):
+            chunk = os.pread(descriptor, CHUNK_BYTES, index * CHUNK_BYTES)
             try:
-                assembly.accept(index, os.pread(descriptor, CHUNK_BYTES, index * CHUNK_BYTES))
+                assembly.accept(index, chunk)
             except UploadError:
                 break
+            check.feed(np.frombuffer(chunk, dtype="<i8"))
         os.ftruncate(descriptor, assembly.next_chunk * CHUNK_BYTES)
-        return StagedPayload(descriptor, assembly)
+        return StagedPayload(descriptor, assembly, check)
 
 
 class StagedPayload:
-    """A payload that is arriving. Not for two threads at once."""
+    """A payload that is arriving, written and checked as it comes. Not for two threads at once."""
 
-    def __init__(self, descriptor: int, assembly: UploadAssembly) -> None:
+    def __init__(self, descriptor: int, assembly: UploadAssembly, check: ContributionCheck) -> None:
         self._descriptor = descriptor
+        self._check = check
         self.assembly = assembly
 
     def write(self, index: int, data: bytes) -> None:
@@ -120,17 +125,25 @@ class StagedPayload:
 
         Raises:
             UploadError: see `UploadAssembly.accept`; nothing was written.
+            OSError: the disk is full.
         """
         self.assembly.accept(index, data)
-        os.pwrite(self._descriptor, data, index * CHUNK_BYTES)
+        start = index * CHUNK_BYTES
+        if os.pwrite(self._descriptor, data, start) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        # Linux then begins to write to disk, and keeps the pages until it has: less is left to wait for in `finish`.
+        os.posix_fadvise(self._descriptor, start, len(data), os.POSIX_FADV_DONTNEED)
+        self._check.feed(np.frombuffer(data, dtype="<i8"))
 
-    def sync(self) -> None:
+    def finish(self) -> None:
         """Make the whole payload durable.
 
         Raises:
             IncompleteUpload: chunks are missing.
+            ContributionRefused: the numbers cannot be one domain's statistics.
         """
         self.assembly.finish()
+        self._check.finish()
         os.fdatasync(self._descriptor)
 
     def close(self) -> None:

@@ -11,6 +11,8 @@ from ridgeway.errors import RidgewayError
 # Each upload under way holds a few chunks in gRPC's buffers; the others wait before their first chunk, so 200 owners at
 # once cost little more memory than these. Two keep two cores busy.
 UPLOADS_AT_ONCE = 2
+# Chunks of an upload that wait for the disk: enough that its thread never waits for the network in between.
+CHUNKS_BEHIND = 2
 # A sender that is silent this long makes room for another; it can resume.
 CHUNK_WAIT_S = 30.0
 # How long the rest of the queue may take before a sender should try again later.

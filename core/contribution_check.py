@@ -9,8 +9,10 @@ from ridgeway.fixed_point import UNITS_MAX
 from ridgeway.manifest import MassRule
 from ridgeway.statistics import mass
 
-# 32 rows of 2,049 doubles are 525 kB, which stays in a core's cache.
-_BLOCK_ROWS = 32
+# 32,768 doubles are 262 kB, which stay in a core's cache.
+_BLOCK = 1 << 15
+# float64 rounds both sides of a comparison a few times, by 2^-53 relative each.
+_ROUNDING = 1 + 2.0**-48
 
 
 class ContributionRefused(RidgewayError):
@@ -37,55 +39,84 @@ class WrongMass(ContributionRefused):
     """A bias corner other than the mass."""
 
 
-def check_contribution(
-    vector: npt.NDArray[np.int64], dimension: int, mass_rule: MassRule, fraction_bits: int, rows: int
-) -> None:
-    """Check the packed triangle of one contribution; nothing of it is changed or kept.
+class ContributionCheck:
+    """Checks the packed triangle of one contribution as it arrives, so that little is left to do after the last piece.
+
+    G_ij^2 <= G_ii G_jj for every i <= j means: for each column j the largest G_ij^2 / G_ii is at most G_jj. When row i
+    comes G_ii comes first, so one running maximum for each column is all that has to be kept. Each entry was rounded by
+    at most half a unit, so what is asked is G_ij^2 <= (G_ii + 1) (G_jj + 1): with a = G_ii + 1/2 and b = G_jj + 1/2,
+    (sqrt(a b) + 1/2)^2 <= a b + (a + b) / 2 + 1/4.
 
     Args:
-        vector: int64[D (D + 1) / 2]; may be a read-only memory map.
         dimension: D.
         mass_rule: the manifest's.
         fraction_bits: the manifest's.
         rows: the number of rows that the signed record states.
+    """
+
+    def __init__(self, dimension: int, mass_rule: MassRule, fraction_bits: int, rows: int) -> None:
+        self._dimension = dimension
+        self._corner = mass(mass_rule, rows) << fraction_bits if rows > 0 else None
+        self._rows = rows
+        self._diagonal = np.zeros(dimension, dtype=np.int64)
+        self._largest = np.zeros(dimension, dtype=np.float64)
+        self._row = self._column = self._seen = 0
+
+    def feed(self, entries: npt.NDArray[np.int64]) -> None:
+        """Take the next entries of the triangle, int64, any number of them."""
+        self._seen += entries.size
+        for start in range(0, entries.size, _BLOCK):
+            self._feed_block(entries[start : start + _BLOCK])
+
+    def finish(self) -> None:
+        """Decide, after the last entry.
+
+        Raises:
+            ContributionRefused: one of its kinds, with a sentence.
+        """
+        expected = triangle.length(self._dimension)
+        if self._seen != expected:
+            raise WrongLength(
+                f"a contribution of dimension {self._dimension} has {expected} numbers, this one {self._seen};"
+                " check that node and coordinator have the same embedder"
+            )
+        if self._diagonal.min() < 0:
+            raise NegativeDiagonal("a sum of squares is negative; compute the statistics again")
+        if int(self._diagonal.max()) >= UNITS_MAX:
+            raise OutOfRange("a number exceeds the head-room; contribute fewer rows, or use --mass owner")
+        if int(self._diagonal[-1]) != self._corner:
+            raise WrongMass(f"the bias corner is not the mass of {self._rows} rows; compute the statistics again")
+        if (self._largest > (self._diagonal + 1.0) * _ROUNDING).any():
+            raise NotAGramMatrix(
+                "an entry breaks |G_ij| <= sqrt(G_ii G_jj), so these are no sums of squares; compute them again"
+            )
+
+    def _feed_block(self, entries: npt.NDArray[np.int64]) -> None:
+        squares = entries.astype(np.float64)
+        squares *= squares
+        start = 0
+        while start < entries.size and self._row < self._dimension:
+            if self._column == self._row:
+                self._diagonal[self._row] = entries[start]
+            taken = squares[start : start + self._dimension - self._column]
+            largest = self._largest[self._column : self._column + taken.size]
+            taken *= 1.0 / max(1.0, float(self._diagonal[self._row]) + 1.0)
+            np.maximum(largest, taken, out=largest)
+            start += taken.size
+            self._column += taken.size
+            if self._column == self._dimension:
+                self._row += 1
+                self._column = self._row
+
+
+def check_contribution(
+    vector: npt.NDArray[np.int64], dimension: int, mass_rule: MassRule, fraction_bits: int, rows: int
+) -> None:
+    """Check a whole contribution, int64[D (D + 1) / 2]; see `ContributionCheck`.
 
     Raises:
         ContributionRefused: one of its kinds, with a sentence.
     """
-    if vector.size != triangle.length(dimension):
-        raise WrongLength(
-            f"a contribution of dimension {dimension} has {triangle.length(dimension)} numbers, this one {vector.size};"
-            " check that node and coordinator have the same embedder"
-        )
-    diagonal = triangle.diagonal(vector, dimension)
-    if diagonal.min() < 0:
-        raise NegativeDiagonal("a sum of squares is negative; compute the statistics again")
-    if int(diagonal.max()) >= UNITS_MAX:
-        raise OutOfRange("a number exceeds the head-room; contribute fewer rows, or use --mass owner")
-    if rows < 1 or int(vector[-1]) != mass(mass_rule, rows) << fraction_bits:
-        raise WrongMass(f"the bias corner is not the mass of {rows} rows; compute the statistics again")
-    _check_cauchy_schwarz(vector, dimension, diagonal)
-
-
-def _check_cauchy_schwarz(vector: npt.NDArray[np.int64], dimension: int, diagonal: npt.NDArray[np.int64]) -> None:
-    """|G_ij| <= sqrt(G_ii G_jj) within rounding: each entry was rounded by at most half a unit.
-
-    The bound also keeps every entry inside the head-room, as the diagonal is. float64 rounds both sides by 2^-53
-    relative, which the factor 1 + 2^-50 covers. Rows are laid out as rectangles that fit the cache, since a row is too
-    short for numpy to be quick with.
-    """
-    root = np.sqrt(diagonal.astype(np.float64) + 0.5) * (1 + 2.0**-50)
-    starts = triangle.row_starts(dimension)
-    entries = np.zeros((_BLOCK_ROWS, dimension), dtype=np.float64)
-    for first in range(0, dimension, _BLOCK_ROWS):
-        rows = range(first, min(first + _BLOCK_ROWS, dimension))
-        block = entries[: len(rows), first:]
-        for row in rows:
-            block[row - first, : row - first] = 0.0
-            block[row - first, row - first :] = vector[starts[row] : starts[row] + dimension - row]
-        np.abs(block, out=block)
-        block -= root[rows.start : rows.stop, None] * root[first:]
-        if block.max() > 0.5:
-            raise NotAGramMatrix(
-                "an entry breaks |G_ij| <= sqrt(G_ii G_jj), so these are no sums of squares; compute them again"
-            )
+    check = ContributionCheck(dimension, mass_rule, fraction_bits, rows)
+    check.feed(vector)
+    check.finish()
