@@ -59,11 +59,23 @@ def ridge_or_auto(text: str) -> float | str:
     type=click.Choice(["on", "off"]),
     help="Do not favour domains with more mass. [new federation: on]",
 )
-@click.option("--top-k", type=click.IntRange(1, 10_000), help="How many tokens vote. [new federation: 10]")
+@click.option(
+    "--features",
+    type=click.Choice(["pooled", "tokens"]),
+    help="A row of X for each prompt, or for each token (the paper). [new federation: pooled]",
+)
+@click.option(
+    "--columns",
+    type=click.IntRange(0, 8192),
+    help="Pseudo-random columns of pooled features beside the embedding, a multiple of 8. [new federation: 1024]",
+)
+@click.option(
+    "--top-k", type=click.IntRange(1, 10_000), help="How many tokens vote, with --features tokens. [new federation: 10]"
+)
 @click.option(
     "--rule",
     type=click.Choice(["votes", "scores"]),
-    help="Decide by the votes of the surest tokens, or by the sum of all scores. [new federation: votes]",
+    help="With --features tokens: the votes of the surest tokens, or the sum of all scores. [new federation: votes]",
 )
 @click.option(
     "--certificate-lifetime",
@@ -84,8 +96,8 @@ def coordinator(
 ) -> None:
     """Run the coordinator of a federation; the first start founds it.
 
-    What the federation agrees on (embedder, mass, ridge, prior correction, top-k, rule) is fixed by the first start. It
-    runs until SIGTERM or Ctrl-C.
+    What the federation agrees on (embedder, features, mass, ridge, prior correction, top-k, rule) is fixed by the first
+    start. It runs until SIGTERM or Ctrl-C.
     """
     from ridgeway.cli.running import run_daemon
     from ridgeway.coordinator.daemon import CoordinatorSettings, Endpoints, serve
@@ -121,13 +133,17 @@ def _wishes(
     prior_correction: str | None,
     top_k: int | None,
     rule: str | None,
+    features: str | None,
+    columns: int | None,
 ) -> "Wishes":
     from ridgeway.coordinator.founding import Wishes
-    from ridgeway.manifest import DecisionRule, MassRule
+    from ridgeway.manifest import DecisionRule, FeatureMap, MassRule
 
     return Wishes(
         embedder=_fingerprint(embedder) if embedder else None,
         mass=MassRule(mass) if mass else None,
+        features=FeatureMap(features) if features else None,
+        columns=columns,
         ridge=ridge,
         prior_correction=None if prior_correction is None else prior_correction == "on",
         top_k=top_k,

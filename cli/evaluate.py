@@ -37,6 +37,16 @@ DIRECTORY = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option(
     "--prior-correction", type=click.Choice(["on", "off"]), help="The default of a new federation if not given."
 )
+@click.option(
+    "--features",
+    type=click.Choice(["pooled", "tokens"]),
+    default="pooled",
+    show_default=True,
+    help="A row of X for each prompt, or for each token (the paper).",
+)
+@click.option(
+    "--columns", type=click.IntRange(0, 8192), help="Pseudo-random columns of pooled features; 1024 if not given."
+)
 @click.option("--top-k", type=click.IntRange(1, 10_000), default=10, show_default=True, help="How many tokens vote.")
 @click.option(
     "--rule",
@@ -52,6 +62,8 @@ def evaluate(
     domains: str | None,
     embedder: str,
     mass: str,
+    features: str,
+    columns: int | None,
     ridge: float | str | None,
     prior_correction: str | None,
     top_k: int,
@@ -60,16 +72,18 @@ def evaluate(
 ) -> None:
     """Compute a router from TRAIN as a federation would, in one process, and route TEST with it.
 
-    Each domain is one owner: counted, encoded in fixed point, added, solved. The paper's own setting is --mass tokens
-    --ridge 0.01 --prior-correction off --top-k 10.
+    Each domain is one owner: counted, encoded in fixed point, added, solved. The paper's own setting is --features
+    tokens --mass tokens --ridge 0.01 --prior-correction off --top-k 10.
     """
     from ridgeway.cli.evaluation_run import evaluate_directories
     from ridgeway.coordinator.founding import Wishes
     from ridgeway.embedders import load_embedder
-    from ridgeway.manifest import DecisionRule, MassRule
+    from ridgeway.manifest import DecisionRule, FeatureMap, MassRule
 
     wishes = Wishes(
         mass=MassRule(mass),
+        features=FeatureMap(features),
+        columns=columns,
         ridge=ridge,
         prior_correction=None if prior_correction is None else prior_correction == "on",
         top_k=top_k,
@@ -77,7 +91,13 @@ def evaluate(
     )
     names = domains.split(",") if domains else sorted(path.stem for path in train.glob("*.jsonl"))
     outcome, used = evaluate_directories(train, test, names, load_embedder(embedder), wishes)
-    document = evaluation_document(outcome) | {"ridge": used, "mass": mass, "top_k": top_k, "rule": rule}
+    document = evaluation_document(outcome) | {
+        "features": features,
+        "ridge": used,
+        "mass": mass,
+        "top_k": top_k if features == "tokens" else None,
+        "rule": rule if features == "tokens" else None,
+    }
     if as_json:
         emit(document)
     else:

@@ -8,13 +8,14 @@ from ridgeway.contribution_check import check_contribution
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.embedder import Embedder
 from ridgeway.evaluation import Evaluation, evaluate
+from ridgeway.feature_map import Router, accumulator, ready_router
 from ridgeway.manifest import Manifest
-from ridgeway.node.counting import count_tokens
+from ridgeway.node.counting import add_prompts
 from ridgeway.node.prompts import PromptSource, batches, read_prompts
 from ridgeway.ridge import solve
 from ridgeway.router import RouterWeights
-from ridgeway.routing import Decision, TokenRouter
-from ridgeway.statistics import encode_contribution, gram
+from ridgeway.routing import Decision
+from ridgeway.statistics import encode_contribution
 from ridgeway.sums import FederationSum
 
 
@@ -40,11 +41,13 @@ def evaluate_directories(
     return evaluate(true, chosen, sorted(domains)), router.router.ridge
 
 
-def train_router(sources: dict[str, PromptSource], embedder: Embedder, manifest: Manifest) -> TokenRouter:
+def train_router(sources: dict[str, PromptSource], embedder: Embedder, manifest: Manifest) -> Router:
     """The router of a federation in which every domain has one owner."""
     total = FederationSum(manifest.dimension, manifest.fraction_bits)
     for domain, source in sources.items():
-        statistics = gram(count_tokens(source, embedder), embedder)
+        rows = accumulator(manifest, embedder)
+        add_prompts(source, embedder, rows)
+        statistics = rows.statistics()
         vector = encode_contribution(statistics, manifest.mass, manifest.fraction_bits)
         check_contribution(vector, manifest.dimension, manifest.mass, manifest.fraction_bits, statistics.rows)
         total.add(domain, vector, statistics.rows)
@@ -52,4 +55,4 @@ def train_router(sources: dict[str, PromptSource], embedder: Embedder, manifest:
     solution = solve(a, b, total.masses, sum(total.rows), manifest.solver)
     digest = manifest.digest()
     weights = RouterWeights(1, total.domains, solution.weights, solution.ridge, total.digest(digest), digest)
-    return TokenRouter(weights, embedder, manifest.routing)
+    return ready_router(weights, embedder, manifest)

@@ -11,7 +11,8 @@ import click
 from ridgeway.cli.command import EXIT_NOT_ROUTED, Command, data_dir_option, emit, json_option
 
 if TYPE_CHECKING:
-    from ridgeway.routing import Decision, NoKnownToken, TokenRouter
+    from ridgeway.feature_map import Router
+    from ridgeway.routing import Decision, NoKnownToken
 
 SHOWN_CHARACTERS = 60
 
@@ -59,7 +60,7 @@ def route(
 
 
 def _outcomes(
-    router: "TokenRouter", file: str, field: str | None, top_k: int | None
+    router: "Router", file: str, field: str | None, top_k: int | None
 ) -> "Iterator[tuple[str, Decision | NoKnownToken]]":
     """Read, tokenise and decide in step; at most two batches are held."""
     from ridgeway.ahead import encode_ahead

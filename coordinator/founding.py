@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ridgeway.coordinator.federation import LEDGER_FILE, Federation
@@ -12,9 +12,12 @@ from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import (
     FRACTION_BITS,
+    POOLED_SOLVER,
     DecisionRule,
+    FeatureMap,
     Manifest,
     MassRule,
+    PooledSettings,
     RoutingSettings,
     SolverSettings,
 )
@@ -43,17 +46,24 @@ class Wishes:
     prior_correction: bool | None = None
     top_k: int | None = None
     rule: DecisionRule | None = None
+    features: FeatureMap | None = None
+    columns: int | None = None
 
     def manifest(self, federation_id: str, embedder: EmbedderFingerprint) -> Manifest:
         """The manifest of a new federation."""
         mass = self.mass or MassRule.OWNER
-        solver, routing = SolverSettings(), RoutingSettings()
+        features = self.features or FeatureMap.POOLED
+        solver = POOLED_SOLVER if features is FeatureMap.POOLED else SolverSettings()
+        routing, pooled = RoutingSettings(), PooledSettings()
         return Manifest(
             federation_id=federation_id,
             embedder=embedder,
+            feature_map=features,
+            pooled=PooledSettings(pooled.columns if self.columns is None else self.columns, pooled.seed),
             fraction_bits=FRACTION_BITS[mass],
             mass=mass,
-            solver=SolverSettings(
+            solver=replace(
+                solver,
                 ridge=solver.ridge if self.ridge is None else _ridge(self.ridge),
                 prior_correction=solver.prior_correction if self.prior_correction is None else self.prior_correction,
             ),
@@ -72,6 +82,8 @@ class Wishes:
             "--prior-correction": (self.prior_correction, manifest.solver.prior_correction),
             "--top-k": (self.top_k, manifest.routing.top_k),
             "--rule": (self.rule, manifest.routing.rule),
+            "--features": (self.features, manifest.feature_map),
+            "--columns": (self.columns, manifest.pooled.columns),
         }
         for option, (wish, fact) in agreed.items():
             if wish is not None and wish != fact:

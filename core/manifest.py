@@ -12,7 +12,7 @@ from enum import StrEnum
 from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.errors import RidgewayError
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 _LABEL = b"ridgeway/v1/manifest"
 
 
@@ -24,6 +24,7 @@ class FeatureMap(StrEnum):
     """How prompts become rows of X (DESIGN section 2)."""
 
     TOKENS = "tokens"
+    POOLED = "pooled"
 
 
 class MassRule(StrEnum):
@@ -45,6 +46,9 @@ class DecisionRule(StrEnum):
     VOTES = "votes"
     SCORES = "scores"
 
+
+# Signs that a federation may ask for beside an embedding; 8,192 columns make payloads of 300 MB.
+COLUMNS_MAX = 8192
 
 # Fewer fraction bits where a contribution's mass is its row count: 2^47 / 2^20 leaves room for 134 million rows of
 # unit length, while 2^47 / 2^36 leaves room for |e|^2 up to 2048 at mass 1.
@@ -70,6 +74,30 @@ class SolverSettings:
             raise ManifestError(f"ridge must be a positive finite number or auto, not {self.ridge}; try 0.01")
 
 
+# Measured on private hold-outs of real prompts (docs/results.md): pooled rows have one length, so that one ridge suits
+# federations of any size, and columns that are not normalised tell domains apart better.
+POOLED_SOLVER = SolverSettings(ridge=0.002, normalise_columns=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PooledSettings:
+    """The pooled feature map.
+
+    Attributes:
+        columns: h, the width of the pseudo-random block, a multiple of 8; 0 leaves it out.
+        seed: of the pseudo-random block.
+    """
+
+    columns: int = 1024
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.columns <= COLUMNS_MAX or self.columns % 8:
+            raise ManifestError(f"columns must be a multiple of 8 from 0 to {COLUMNS_MAX}, not {self.columns}")
+        if not 0 <= self.seed < 1 << 64:
+            raise ManifestError(f"the seed must be an unsigned 64-bit number, not {self.seed}")
+
+
 @dataclass(frozen=True, slots=True)
 class RoutingSettings:
     """Defaults of the routing decision."""
@@ -89,6 +117,7 @@ class Manifest:
     federation_id: str
     embedder: EmbedderFingerprint
     feature_map: FeatureMap = FeatureMap.TOKENS
+    pooled: PooledSettings = field(default_factory=PooledSettings)
     fraction_bits: int = FRACTION_BITS[MassRule.OWNER]
     mass: MassRule = MassRule.OWNER
     masking: Masking = Masking.OFF
@@ -102,8 +131,9 @@ class Manifest:
 
     @property
     def dimension(self) -> int:
-        """D: the length of a row of X, the embedding and the bias."""
-        return self.embedder.dimension + 1
+        """D: the length of a row of X, the embedding, the pseudo-random block of pooled features, and the bias."""
+        block = self.pooled.columns if self.feature_map is FeatureMap.POOLED else 0
+        return self.embedder.dimension + block + 1
 
     def to_json(self) -> bytes:
         """Canonical JSON: sorted keys, no white space; equal manifests give equal bytes."""
@@ -121,11 +151,12 @@ class Manifest:
             document = json.loads(data)
             version = document.pop("manifest")
             if version != MANIFEST_VERSION:
-                raise ManifestError(f"this manifest has version {version}; upgrade ridgeway to a release that knows it")
+                raise ManifestError(f"this manifest has version {version}; use a release that knows it")
             return cls(
                 federation_id=document["federation_id"],
                 embedder=EmbedderFingerprint(**document["embedder"]),
                 feature_map=FeatureMap(document["feature_map"]),
+                pooled=PooledSettings(**document["pooled"]),
                 fraction_bits=document["fraction_bits"],
                 mass=MassRule(document["mass"]),
                 masking=Masking(document["masking"]),

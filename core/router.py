@@ -1,9 +1,12 @@
 """The router as everyone receives it: weights, domains, experts and what it was solved from."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from ridgeway.calibration import Calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,12 @@ class Expert:
     model: str
 
 
+def served_by(experts: Iterable[Expert]) -> dict[str, Expert]:
+    """The expert of each domain; of several the first by owner, URL and model."""
+    ordered = sorted(experts, key=lambda expert: (expert.owner, expert.url, expert.model), reverse=True)
+    return {expert.domain: expert for expert in ordered}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RouterWeights:
     """One version of the router.
@@ -35,6 +44,7 @@ class RouterWeights:
         sum_digest: SHA-256 of the sum it was solved from.
         manifest_digest: SHA-256 of the manifest.
         experts: every expert of the federation.
+        calibration: what scores say about the chance of being right; None before anything was measured.
     """
 
     version: int
@@ -44,3 +54,4 @@ class RouterWeights:
     sum_digest: bytes
     manifest_digest: bytes
     experts: tuple[Expert, ...] = ()
+    calibration: Calibration | None = None

@@ -16,7 +16,7 @@ from tokenizers import Encoding
 from ridgeway.embedder import Embedder
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import DecisionRule, RoutingSettings
-from ridgeway.router import Expert, RouterWeights
+from ridgeway.router import Expert, RouterWeights, served_by
 from ridgeway.vote_table import VoteTable, score_blocks
 
 # Of n prompts: the winner's index (int64[n]; -1: no known token), its confidence (float64[n]), votes (float64, n x K).
@@ -64,7 +64,7 @@ class TokenRouter:
         self._domains = router.domains
         # -1 is no id, so a tokeniser without an unknown token needs no case of its own.
         self._unknown = -1 if embedder.unknown_id is None else embedder.unknown_id
-        self._experts = {expert.domain: expert for expert in sorted(router.experts, key=_preference, reverse=True)}
+        self._experts = served_by(router.experts)
         if settings.rule is DecisionRule.VOTES:
             self._prepare_votes(VoteTable.build(router.weights, embedder))
 
@@ -211,8 +211,3 @@ def _by_scores(sums: npt.NDArray[np.float64]) -> Outcomes:
     likelihood = np.exp(means - means.max(axis=1, keepdims=True))
     confidence = likelihood.max(axis=1) / likelihood.sum(axis=1)
     return np.where(sums[:, -1] > 0, means.argmax(axis=1), -1), confidence, means
-
-
-def _preference(expert: Expert) -> tuple[str, str, str]:
-    """Of several experts for one domain the first by owner, URL and model is named."""
-    return expert.owner, expert.url, expert.model

@@ -94,6 +94,26 @@ def gram(histogram: TokenHistogram, embedder: Embedder) -> DomainStatistics:
     return DomainStatistics(lower.T, histogram.rows)
 
 
+class TokenGram:
+    """Adds up one domain's prompts for the `tokens` feature map: the histogram now, the Gram matrix at the end."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._histogram = TokenHistogram.empty(embedder)
+
+    def add(self, encodings: Iterable[Encoding]) -> None:
+        """Add the rows of a batch of prompts."""
+        self._histogram.add(encodings)
+
+    def statistics(self) -> DomainStatistics:
+        """The Gram matrix of everything added.
+
+        Raises:
+            NoTokens: nothing was.
+        """
+        return gram(self._histogram, self._embedder)
+
+
 def encode_contribution(statistics: DomainStatistics, mass_rule: MassRule, fraction_bits: int) -> npt.NDArray[np.int64]:
     """G / rows * mass in fixed point, int64[D (D + 1) / 2]; its last entry, the bias corner, is the mass exactly.
 

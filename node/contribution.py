@@ -9,15 +9,16 @@ from ridgeway.crypto.identity import IdentityKey
 from ridgeway.crypto.payload_digest import chunk_digests, payload_digest
 from ridgeway.embedder import Embedder
 from ridgeway.errors import RidgewayError
+from ridgeway.feature_map import accumulator
 from ridgeway.manifest import Manifest
-from ridgeway.node.counting import count_tokens
+from ridgeway.node.counting import add_prompts
 from ridgeway.node.prompts import PromptSource, ReadReport, source_fingerprint
 from ridgeway.node.state import Prepared, Sign
 from ridgeway.proto.codec import decode
 from ridgeway.proto.messages import ContributionBody
 from ridgeway.proto.records import RECORD_VERSION, sign_contribution
 from ridgeway.runtime.data_dir import write_durably
-from ridgeway.statistics import encode_contribution, gram
+from ridgeway.statistics import encode_contribution
 
 
 class DomainError(RidgewayError):
@@ -58,7 +59,9 @@ def compute(
     """
     try:
         fingerprint = source_fingerprint(source)
-        statistics = gram(count_tokens(source, embedder, on_progress), embedder)
+        rows = accumulator(manifest, embedder)
+        add_prompts(source, embedder, rows, on_progress)
+        statistics = rows.statistics()
         vector = encode_contribution(statistics, manifest.mass, manifest.fraction_bits)
         check_contribution(vector, manifest.dimension, manifest.mass, manifest.fraction_bits, statistics.rows)
     except RidgewayError as error:

@@ -1,28 +1,29 @@
-"""Count a source's tokens: one thread reads and counts while the tokeniser works on the next batch."""
+"""Add up a source's prompts: one thread reads and adds while the tokeniser works on the next batch."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from ridgeway.ahead import encode_ahead
 from ridgeway.embedder import Embedder
+from ridgeway.feature_map import Accumulator
 from ridgeway.node.prompts import PromptSource, ReadReport, batches, read_prompts
-from ridgeway.statistics import TokenHistogram
 
 
-def count_tokens(
-    source: PromptSource, embedder: Embedder, on_progress: Callable[[ReadReport], None] = lambda _: None
-) -> TokenHistogram:
-    """The token histogram of a source. Blocks; the progress is told after every batch.
+def add_prompts(
+    source: PromptSource,
+    embedder: Embedder,
+    accumulator: Accumulator,
+    on_progress: Callable[[ReadReport], None] = lambda _: None,
+) -> None:
+    """Add every prompt of a source to an accumulator. Blocks; the progress is told after every batch.
 
     Raises:
         PromptError: the source cannot be read.
     """
-    histogram = TokenHistogram.empty(embedder)
     report = ReadReport()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokenise") as executor:
         prompts = batches(read_prompts(source, report=report))
         for _, encodings in encode_ahead(prompts, embedder, executor.submit):
-            histogram.add(encodings)
+            accumulator.add(encodings)
             on_progress(report)
     on_progress(report)
-    return histogram

@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 
 from ridgeway.embedders import load_embedder
+from ridgeway.feature_map import Router
 from ridgeway.manifest import Manifest
 from ridgeway.node.agent import Agent
 from ridgeway.node.control_service import SOCKET
@@ -20,7 +21,6 @@ from ridgeway.node.router_store import RouterStore
 from ridgeway.node.state import STATE_FILE, Membership, NodeState, NotJoined
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
-from ridgeway.routing import TokenRouter
 from ridgeway.runtime.data_dir import DataDirectory, DataDirectoryInUse
 from ridgeway.runtime.local_socket import connect
 from ridgeway.runtime.remote_errors import Unreachable, translated
@@ -95,7 +95,7 @@ async def federation_status(data_dir: Path) -> m.FederationStatus:
         await link.close()
 
 
-def load_router(data_dir: Path) -> TokenRouter:
+def load_router(data_dir: Path) -> Router:
     """The newest router on disk, ready to decide in this process, beside a daemon or without. Blocks.
 
     Raises:

@@ -9,6 +9,7 @@ from ridgeway.node.caller import NotYourNode
 from ridgeway.node.prompts import PromptError
 from ridgeway.node.request import BadJoinRequest
 from ridgeway.node.routing_service import BadRouteRequest
+from ridgeway.pooled_routing import NoTokenVotes
 from ridgeway.proto.codec import MalformedMessage
 from ridgeway.routing import NoKnownToken
 from ridgeway.runtime.remote_errors import StatusTable, Unreachable
@@ -16,6 +17,7 @@ from ridgeway.runtime.remote_errors import StatusTable, Unreachable
 REFUSALS: StatusTable = {
     NotYourNode: grpc.StatusCode.PERMISSION_DENIED,
     NoKnownToken: grpc.StatusCode.INVALID_ARGUMENT,
+    NoTokenVotes: grpc.StatusCode.INVALID_ARGUMENT,
     BadRouteRequest: grpc.StatusCode.INVALID_ARGUMENT,
     BadName: grpc.StatusCode.INVALID_ARGUMENT,
     BadJoinRequest: grpc.StatusCode.INVALID_ARGUMENT,

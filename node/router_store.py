@@ -4,9 +4,9 @@ import asyncio
 
 from ridgeway.embedder import Embedder
 from ridgeway.errors import RidgewayError
+from ridgeway.feature_map import Router, ready_router
 from ridgeway.manifest import Manifest
 from ridgeway.proto.router_artifact import decode_router
-from ridgeway.routing import TokenRouter
 from ridgeway.runtime.data_dir import DataDirectory
 
 ROUTER_FILE = "router.bin"
@@ -29,7 +29,7 @@ class RouterStore:
 
     def __init__(self, directory: DataDirectory) -> None:
         self._directory = directory
-        self.router: TokenRouter | None = None
+        self.router: Router | None = None
 
     @property
     def version(self) -> int:
@@ -51,7 +51,7 @@ class RouterStore:
         artifact = self._directory.read(ROUTER_FILE)
         return 0 if artifact is None else decode_router(artifact)[0].version
 
-    def require(self) -> TokenRouter:
+    def require(self) -> Router:
         """The router at hand.
 
         Raises:
@@ -88,8 +88,8 @@ class RouterStore:
         self.router = None
 
 
-def _checked(artifact: bytes, embedder: Embedder, manifest: Manifest) -> TokenRouter:
+def _checked(artifact: bytes, embedder: Embedder, manifest: Manifest) -> Router:
     weights, _ = decode_router(artifact)
     if weights.manifest_digest != manifest.digest() or weights.weights.shape[0] != manifest.dimension:
         raise ForeignRouter("this router was made under another manifest; join again to get the federation's")
-    return TokenRouter(weights, embedder, manifest.routing)
+    return ready_router(weights, embedder, manifest)

@@ -19,9 +19,9 @@ from bench_report import Row, at_least, report
 from ridgeway.embedder import Embedder, fingerprint
 from ridgeway.embedders import load_embedder
 from ridgeway.manifest import FRACTION_BITS, MassRule
-from ridgeway.node.counting import count_tokens
+from ridgeway.node.counting import add_prompts
 from ridgeway.node.prompts import PromptSource, batches, read_prompts
-from ridgeway.statistics import encode_contribution, gram
+from ridgeway.statistics import TokenGram, encode_contribution
 
 LARGE_DIMENSION = 2048
 # Rows that the dense product is timed on; its cost for each row does not depend on how many there are.
@@ -42,7 +42,9 @@ def write_corpus(prompts: list[str], embedder: Embedder, tokens: int, path: Path
 def seconds_of_contribution(path: Path, embedder: Embedder) -> float:
     """End to end, from the file to fixed point."""
     started = time.perf_counter()
-    domain = gram(count_tokens(PromptSource(str(path)), embedder), embedder)
+    rows = TokenGram(embedder)
+    add_prompts(PromptSource(str(path)), embedder, rows)
+    domain = rows.statistics()
     encode_contribution(domain, MassRule.OWNER, FRACTION_BITS[MassRule.OWNER])
     return time.perf_counter() - started
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from ridgeway.coordinator.administration import SOCKET
 from ridgeway.coordinator.daemon import CoordinatorSettings, Endpoints, serve
+from ridgeway.coordinator.founding import Wishes
 from ridgeway.embedder import EmbedderFingerprint
+from ridgeway.manifest import FeatureMap
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.local_socket import connect
@@ -88,7 +90,9 @@ async def _serve(data_dir: Path, dimension: int, port: int) -> None:
     def ready(endpoints: Endpoints) -> None:
         print(json.dumps({"members": endpoints.members}), flush=True)
 
-    settings = CoordinatorSettings(data_dir, lambda: toy_fingerprint(dimension), port=port)
+    settings = CoordinatorSettings(
+        data_dir, lambda: toy_fingerprint(dimension), Wishes(features=FeatureMap.TOKENS), port=port
+    )
     await serve(settings, stop_event(), ready)
 
 

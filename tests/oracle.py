@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ridgeway.embedder import Embedder
-from ridgeway.manifest import DecisionRule, RoutingSettings
+from ridgeway.manifest import DecisionRule, PooledSettings, RoutingSettings
+from ridgeway.projection import packed_signs
 
 
 def rows_of(embedder: Embedder, prompts: list[str]) -> npt.NDArray[np.float64]:
@@ -58,3 +59,20 @@ def leave_one_out_error(
     hat = wx @ np.linalg.inv(wx.T @ wx + ridge * np.eye(x.shape[1])) @ wx.T
     residuals = wy - hat @ wy
     return float((residuals**2).sum() / (1 - np.trace(hat) / len(x)) ** 2)
+
+
+def pooled_rows(embedder: Embedder, prompts: list[str], settings: PooledSettings) -> npt.NDArray[np.float64]:
+    """X of the pooled feature map: a row for each prompt with a known token, computed token by token."""
+    special, rows = set(embedder.special_ids.tolist()), []
+    packed = packed_signs(settings.seed, embedder.vocabulary_size, settings.columns)
+    for prompt in prompts:
+        counts = Counter(i for i in embedder.encode(prompt) if i not in special)
+        if not set(counts) - {embedder.unknown_id}:
+            continue
+        weights = {i: 1 + math.log(n) for i, n in counts.items()}
+        embedded = sum(w * embedder.rows(np.array([i]))[0].astype(np.float64) for i, w in weights.items())
+        bits = {i: np.array([byte >> (7 - k) & 1 for byte in packed[i].tolist() for k in range(8)]) for i in weights}
+        hashed = sum(w * (2.0 * bits[i] - 1.0) for i, w in weights.items())
+        norm = math.sqrt(sum(w * w for w in weights.values()) * max(settings.columns, 1))
+        rows.append(np.concatenate([embedded / np.linalg.norm(embedded), hashed / norm, [1.0]]))
+    return np.array(rows)

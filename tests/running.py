@@ -13,7 +13,9 @@ import pytest
 
 from ridgeway.coordinator.administration import SOCKET
 from ridgeway.coordinator.daemon import CoordinatorSettings, Endpoints, serve
+from ridgeway.coordinator.founding import Wishes
 from ridgeway.embedder import EmbedderFingerprint
+from ridgeway.manifest import FeatureMap
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.local_socket import connect
@@ -75,13 +77,19 @@ async def running(
     embedder: EmbedderFingerprint | None = None,
     certificate_lifetime: timedelta = timedelta(hours=24),
     port: int = 0,
+    wishes: Wishes | None = None,
 ) -> AsyncIterator[Running]:
     """Run a coordinator while the block runs."""
     toy = embedder or light_client.fingerprint(dimension)
     clock, stop = Clock(), asyncio.Event()
     ready: asyncio.Future[Endpoints] = asyncio.get_running_loop().create_future()
     settings = CoordinatorSettings(
-        data_dir, lambda: toy, port=port, certificate_lifetime=certificate_lifetime, now=clock
+        data_dir,
+        lambda: toy,
+        wishes or Wishes(features=FeatureMap.TOKENS),
+        port=port,
+        certificate_lifetime=certificate_lifetime,
+        now=clock,
     )
     task = asyncio.create_task(serve(settings, stop, ready.set_result))
     waiting: list[asyncio.Future[object]] = [task, ready]  # type: ignore[list-item]

@@ -19,6 +19,7 @@ from ridgeway.coordinator.daemon import CoordinatorSettings, serve
 from ridgeway.coordinator.founding import ManifestIsFixed, Wishes
 from ridgeway.crypto.certificates import new_tls_key, read_peer_certificate, signing_request
 from ridgeway.crypto.payload_digest import CHUNK_BYTES
+from ridgeway.manifest import FeatureMap
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.router_artifact import decode_router
@@ -314,7 +315,12 @@ async def test_a_restart_with_other_settings_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "coordinator"
     async with running(folder):
         pass
-    for wishes in (Wishes(top_k=3), Wishes(ridge="auto"), Wishes(embedder=light_client.fingerprint(77))):
+    for wishes in (
+        Wishes(features=FeatureMap.POOLED),
+        Wishes(top_k=3),
+        Wishes(ridge="auto"),
+        Wishes(embedder=light_client.fingerprint(77)),
+    ):
         settings = CoordinatorSettings(folder, lambda: light_client.fingerprint(9), wishes, port=0)
         with pytest.raises(ManifestIsFixed, match="founded with"):
             await serve(settings, asyncio.Event())

@@ -1,0 +1,140 @@
+"""Where a prompt goes under the `pooled` feature map: one row, one product, the largest score (DESIGN section 2).
+
+Scores are sums over tokens, so two tables over the vocabulary, made once, replace the product with W: E W_1 for the
+embedding and R W_2 / sqrt(h) for the pseudo-random block. A prompt costs the gather of its tokens' table rows and
+embeddings; the latter only for their length.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Encoding
+
+from ridgeway.calibration import Calibration
+from ridgeway.embedder import Embedder
+from ridgeway.errors import RidgewayError
+from ridgeway.manifest import PooledSettings
+from ridgeway.pooled import WeightedTokens, lengths_of, pooled_embedding, weigh
+from ridgeway.projection import packed_signs, signs
+from ridgeway.router import RouterWeights, served_by
+from ridgeway.routing import Decision, NoKnownToken, refusal
+from ridgeway.vote_table import EmbedderMismatch
+
+# Vocabulary entries whose table rows are made at a time: 2,048 x 1,024 signs are 8 MB.
+_BLOCK_ROWS = 2048
+
+
+class NoTokenVotes(RidgewayError):
+    """A number of voting tokens for a router without votes."""
+
+
+class PooledRouter:
+    """A router with its embedder, ready to decide.
+
+    Immutable; a new router version is a new PooledRouter. Building it scores the whole vocabulary once.
+
+    Raises:
+        EmbedderMismatch: W has not one row for each column of X.
+    """
+
+    def __init__(self, router: RouterWeights, embedder: Embedder, settings: PooledSettings) -> None:
+        self.router = router
+        self.embedder = embedder
+        self._experts = served_by(router.experts)
+        self._calibration = router.calibration or Calibration()
+        dimension = embedder.dimension + settings.columns + 1
+        if router.weights.shape[0] != dimension:
+            raise EmbedderMismatch(
+                f"the router is for rows of {router.weights.shape[0]}, this embedder makes rows of {dimension}; "
+                "use the embedder that the manifest names"
+            )
+        self._tables = _tables(router.weights, embedder, settings)
+
+    def route(self, prompt: str, top_k: int | None = None) -> Decision:
+        """Decide about one prompt.
+
+        Raises:
+            NoKnownToken: the prompt is empty or has no known token.
+            NoTokenVotes: `top_k` was given.
+        """
+        (outcome,) = self._decide([self.embedder.encode(prompt)], top_k)
+        if isinstance(outcome, NoKnownToken):
+            raise outcome
+        return outcome
+
+    def route_batch(self, prompts: Sequence[str], top_k: int | None = None) -> list[Decision | NoKnownToken]:
+        """Decide about many prompts, in their order; one that cannot be routed stands as its error.
+
+        Raises:
+            NoTokenVotes: `top_k` was given.
+        """
+        return self.route_encodings(self.embedder.encode_batch(prompts), top_k)
+
+    def route_encodings(self, encodings: Sequence[Encoding], top_k: int | None = None) -> list[Decision | NoKnownToken]:
+        """Decide about prompts that are tokenised already.
+
+        Raises:
+            NoTokenVotes: `top_k` was given.
+        """
+        return self._decide([encoding.ids for encoding in encodings], top_k)
+
+    def token_shares(self, tokens: WeightedTokens) -> npt.NDArray[np.float64]:
+        """What each token adds to each score of the first of these prompts, float64[tokens, K]; the bias is the rest.
+
+        Repetitions of a token share its weight. The order is that of `tokens.ids`, for the tokens of the prompt.
+        """
+        domains = len(self.router.domains)
+        row = tokens.weights[[0]]
+        table = self._tables[tokens.ids[row.indices]] * row.data.astype(np.float64)[:, None]
+        length = lengths_of(pooled_embedding(tokens, self.embedder))[0]
+        shares: npt.NDArray[np.float64] = table[:, :domains] / length + table[:, domains:] / tokens.norms[0]
+        return shares
+
+    def scores(self, tokens: WeightedTokens) -> npt.NDArray[np.float64]:
+        """The domains' scores of n prompts, float64, n x K."""
+        domains = len(self.router.domains)
+        sums = tokens.weights @ self._tables[tokens.ids]
+        lengths = lengths_of(pooled_embedding(tokens, self.embedder))
+        scores: npt.NDArray[np.float64] = sums[:, :domains] / lengths[:, None]
+        scores += sums[:, domains:] / tokens.norms[:, None]
+        scores += self.router.weights[-1]
+        return scores
+
+    def _decide(self, lists: Sequence[Sequence[int]], top_k: int | None) -> list[Decision | NoKnownToken]:
+        if top_k is not None:
+            raise NoTokenVotes("under pooled features no tokens vote; leave top_k out")
+        if not lists:
+            return []
+        tokens = weigh(lists, self.embedder)
+        scores = self.scores(tokens)
+        winners = scores.argmax(axis=1)
+        confidence = self._calibration.confidence(scores)
+        columns = (column.tolist() for column in (tokens.known, winners, confidence, scores))
+        return [
+            self._decision(winner, sure, row) if known else refusal()
+            for known, winner, sure, row in zip(*columns, strict=True)
+        ]
+
+    def _decision(self, winner: int, confidence: float, scores: list[float]) -> Decision:
+        domain = self.router.domains[winner]
+        return Decision(
+            domain,
+            confidence,
+            dict(zip(self.router.domains, scores, strict=True)),
+            self._experts.get(domain),
+            self.router.version,
+        )
+
+
+def _tables(weights: npt.NDArray[np.float64], embedder: Embedder, settings: PooledSettings) -> npt.NDArray[np.float64]:
+    """[E W_1 | R W_2 / sqrt(h)], float64, V x 2 K."""
+    domains = weights.shape[1]
+    tables = np.zeros((embedder.vocabulary_size, 2 * domains), dtype=np.float64)
+    packed = packed_signs(settings.seed, embedder.vocabulary_size, settings.columns)
+    hashed = (weights[embedder.dimension : -1] / np.sqrt(max(settings.columns, 1))).astype(np.float32)
+    for start, rows in embedder.blocks(_BLOCK_ROWS):
+        block = slice(start, start + len(rows))
+        tables[block, :domains] = rows @ weights[: embedder.dimension]
+        tables[block, domains:] = signs(packed[block]) @ hashed
+    return tables
