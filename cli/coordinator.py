@@ -31,6 +31,19 @@ def ridge_or_auto(text: str) -> float | str:
     return text if text == "auto" else value
 
 
+def votes_or_auto(text: str) -> int | str:
+    """`auto`, or a number of votes; for click, as the type of an option.
+
+    Raises:
+        click.BadParameter: it is neither.
+    """
+    if text == "auto":
+        return text
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000:
+        raise click.BadParameter(f"{text!r} is neither auto nor a number from 1 to 10000")
+    return int(text)
+
+
 @click.command(cls=Command)
 @data_dir_option
 @click.option(
@@ -70,12 +83,16 @@ def ridge_or_auto(text: str) -> float | str:
     help="Pseudo-random columns of pooled features beside the embedding, a multiple of 8. [new federation: 1024]",
 )
 @click.option(
-    "--top-k", type=click.IntRange(1, 10_000), help="How many tokens vote, with --features tokens. [new federation: 10]"
+    "--top-k",
+    type=votes_or_auto,
+    metavar="auto|K",
+    help="With --features tokens: how many tokens vote; auto chooses on the private hold-outs. [new federation: 10]",
 )
 @click.option(
     "--rule",
-    type=click.Choice(["votes", "scores"]),
-    help="With --features tokens: the votes of the surest tokens, or the sum of all scores. [new federation: votes]",
+    type=click.Choice(["votes", "scores", "auto"]),
+    help="With --features tokens: the votes of the surest tokens, the sum of all scores, or what does better on the"
+    " private hold-outs. [new federation: votes]",
 )
 @click.option(
     "--certificate-lifetime",
@@ -131,13 +148,13 @@ def _wishes(
     mass: str | None,
     ridge: float | str | None,
     prior_correction: str | None,
-    top_k: int | None,
+    top_k: int | str | None,
     rule: str | None,
     features: str | None,
     columns: int | None,
 ) -> "Wishes":
     from ridgeway.coordinator.founding import Wishes
-    from ridgeway.manifest import DecisionRule, FeatureMap, MassRule
+    from ridgeway.manifest import FeatureMap, MassRule
 
     return Wishes(
         embedder=_fingerprint(embedder) if embedder else None,
@@ -147,7 +164,7 @@ def _wishes(
         ridge=ridge,
         prior_correction=None if prior_correction is None else prior_correction == "on",
         top_k=top_k,
-        rule=DecisionRule(rule) if rule else None,
+        rule=rule,
     )
 
 

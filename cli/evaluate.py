@@ -78,7 +78,7 @@ def evaluate(
     from ridgeway.cli.evaluation_run import evaluate_directories
     from ridgeway.coordinator.founding import Wishes
     from ridgeway.embedders import load_embedder
-    from ridgeway.manifest import DecisionRule, FeatureMap, MassRule
+    from ridgeway.manifest import FeatureMap, MassRule
 
     wishes = Wishes(
         mass=MassRule(mass),
@@ -87,7 +87,7 @@ def evaluate(
         ridge=ridge,
         prior_correction=None if prior_correction is None else prior_correction == "on",
         top_k=top_k,
-        rule=DecisionRule(rule),
+        rule=rule,
     )
     names = domains.split(",") if domains else sorted(path.stem for path in train.glob("*.jsonl"))
     outcome, used = evaluate_directories(train, test, names, load_embedder(embedder), wishes)

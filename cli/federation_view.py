@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ridgeway.cli.command import emit
+from ridgeway.cli.trial_view import is_too_small, trial_document, trial_tables
 
 if TYPE_CHECKING:
     from ridgeway.proto import messages as m
@@ -41,9 +42,11 @@ def federation_document(status: "m.FederationStatus") -> dict[str, Any]:
     """The federation as data."""
     import json
 
+    manifest = json.loads(status.manifest_json)
     return {
         "federation_id": status.federation_id,
         "router_version": status.router_version,
+        "router_edition": status.router_edition,
         "published": _time(status.published_unix_ms),
         "sum_digest": status.sum_digest.hex(),
         "router_is_current": status.router_sum_digest == status.sum_digest,
@@ -55,11 +58,13 @@ def federation_document(status: "m.FederationStatus") -> dict[str, Any]:
                 "domain": domain.domain,
                 "rows": domain.rows,
                 "owners": list(domain.owners),
+                "too_small_to_trust": is_too_small(domain, manifest["feature_map"]),
                 "experts": [{"owner": e.owner, "url": e.url, "model": e.model} for e in domain.experts],
             }
             for domain in status.domains
         ],
-        "manifest": json.loads(status.manifest_json),
+        "trials": [trial_document(trial) for trial in status.trials],
+        "manifest": manifest,
     }
 
 
@@ -108,6 +113,8 @@ def show(data_dir: Path, *, as_json: bool, members_only: bool) -> None:
         console.print(member_table(federation))
         if not members_only:
             console.print(domain_table(federation))
+            for table in trial_tables(federation):
+                console.print(table)
             console.print(_summary(federation), highlight=False)
     if missing:
         console.print(f"the coordinator says nothing: {missing}", style="yellow", highlight=False)
@@ -137,12 +144,16 @@ def member_table(status: "m.FederationStatus") -> Any:
 
 def domain_table(status: "m.FederationStatus") -> Any:
     """A table of domains."""
+    import json
+
     from rich.table import Table
 
+    features = json.loads(status.manifest_json)["feature_map"]
     table = Table("domain", "rows", "owners", "experts", title="domains", title_justify="left")
     for domain in status.domains:
         experts = ", ".join(f"{e.model or e.url} ({e.owner})" for e in domain.experts)
-        table.add_row(domain.domain, f"{domain.rows:,}", ", ".join(domain.owners), experts or "-")
+        rows = f"{domain.rows:,}" + (" [yellow](too few to trust)" if is_too_small(domain, features) else "")
+        table.add_row(domain.domain, rows, ", ".join(domain.owners), experts or "-")
     return table
 
 

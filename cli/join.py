@@ -33,6 +33,13 @@ STANDARD_INPUT = "-"
     help="An OpenAI-compatible endpoint that serves a domain (repeatable).",
 )
 @click.option("--field", help="The field, column or dotted path of the prompt; found by itself if not given.")
+@click.option(
+    "--hold-out",
+    type=click.FloatRange(0.0, 0.5),
+    default=0.1,
+    show_default=True,
+    help="Share of prompts to keep out of the statistics; every router is tried on them, and only counts are reported.",
+)
 @click.option("--skip-bad", is_flag=True, help="Count bad entries and go on instead of stopping.")
 @click.option(
     "--embedder",
@@ -47,6 +54,7 @@ def join(
     domains: tuple[str, ...],
     experts: tuple[str, ...],
     field: str | None,
+    hold_out: float,
     skip_bad: bool,
     embedder: str,
     as_json: bool,
@@ -66,6 +74,7 @@ def join(
         sources=tuple(_source(text, field, skip_bad) for text in domains),
         experts=tuple(_expert(text) for text in experts),
         embedder=str(Path(embedder).resolve()) if Path(embedder).is_dir() and embedder else embedder,
+        hold_out=hold_out,
     )
     if not request.token and not request.sources and not request.experts:
         raise click.UsageError("give a TOKEN to join with, or --domain or --expert to add")

@@ -17,6 +17,7 @@ from ridgeway.contribution_check import ContributionCheck, ContributionRefused
 from ridgeway.coordinator.ledger import Entry, Ledger, Member
 from ridgeway.coordinator.membership import Membership, NotAMember
 from ridgeway.coordinator.payload_store import PayloadDamaged, PayloadKey, PayloadStore, StagedPayload
+from ridgeway.coordinator.trials import Trials
 from ridgeway.crypto.owner_name import check_domain_name
 from ridgeway.crypto.payload_digest import chunk_digests, payload_digest, record_digest
 from ridgeway.errors import RidgewayError
@@ -88,6 +89,7 @@ class Federation:
         self.payloads = PayloadStore(directory.folder("payloads"))
         self.membership = Membership(manifest.federation_id)
         self.membership.reload(self.ledger)
+        self.trials = Trials(self.ledger, manifest)
         self.sum = self._rebuilt_sum()
         self._sum_digest: bytes | None = None
 

@@ -25,6 +25,7 @@ from ridgeway.errors import RidgewayError
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.remote_errors import Malformed
+from ridgeway.trial import BadTrial
 
 EXPERTS_PER_OWNER = 256
 URL_CHARACTERS_MAX = 2048
@@ -72,6 +73,7 @@ class FederationService:
                 rpc.RENEW_CERTIFICATE: self.renew_certificate,
                 rpc.GET_MEMBERSHIP: self.get_membership,
                 rpc.WATCH_ROUTER: self.watch_router,
+                rpc.REPORT_TRIAL: self.report_trial,
                 rpc.GET_STATUS: self.get_status,
             },
         )
@@ -180,8 +182,9 @@ class FederationService:
         if self.feeds[owner] >= FEEDS_PER_OWNER:
             raise TooManyFeeds(f"{owner} watches the router {FEEDS_PER_OWNER} times already; end one of them")
         self.feeds[owner] += 1
+        known = request.known_version, request.known_edition
         try:
-            async for piece in self._publisher.follow(request.known_version, lambda: self._welcome(certificate)):
+            async for piece in self._publisher.follow(known, lambda: self._welcome(certificate)):
                 yield piece
                 self.sent_version[owner] = piece.version
         finally:
@@ -189,6 +192,22 @@ class FederationService:
 
     def _welcome(self, certificate: PeerCertificate) -> None:
         self._member(certificate)
+
+    async def report_trial(self, request: m.TrialReport, context: grpc.aio.ServicerContext) -> m.TrialResponse:
+        """How the newest router does on the caller's hold-outs; a trial of an older one counts no more."""
+        owner = self._caller(context).owner
+        newest = self._publisher.latest
+        if newest is None or newest.router.version != request.router_version:
+            return m.TrialResponse(counted=False)
+        if newest.router.domains != request.router_domains:
+            raise BadTrial("a trial names other domains than this router has; try the router again")
+        await self._exclusive(self._take_trial, owner, request)
+        self._publisher.changed_soon()
+        return m.TrialResponse(counted=True)
+
+    def _take_trial(self, owner: str, report: m.TrialReport) -> None:
+        contributed = {e.domain for e in self._federation.entries_of(owner) if e.payload_digest is not None}
+        self._federation.trials.take(owner, contributed, report)
 
     async def get_status(self, _: m.GetStatusRequest, context: grpc.aio.ServicerContext) -> m.FederationStatus:
         """The federation as the coordinator sees it."""

@@ -26,6 +26,7 @@ from ridgeway.runtime.data_dir import DataDirectory
 _AUTHORITY_CERTIFICATE = "authority.pem"
 _AUTHORITY_KEY = "authority.key"
 _MANIFEST = "manifest"
+_AUTO = "auto"
 
 
 class NotFounded(RidgewayError):
@@ -44,8 +45,8 @@ class Wishes:
     mass: MassRule | None = None
     ridge: float | str | None = None
     prior_correction: bool | None = None
-    top_k: int | None = None
-    rule: DecisionRule | None = None
+    top_k: int | str | None = None
+    rule: str | None = None
     features: FeatureMap | None = None
     columns: int | None = None
 
@@ -54,7 +55,7 @@ class Wishes:
         mass = self.mass or MassRule.OWNER
         features = self.features or FeatureMap.POOLED
         solver = POOLED_SOLVER if features is FeatureMap.POOLED else SolverSettings()
-        routing, pooled = RoutingSettings(), PooledSettings()
+        pooled = PooledSettings()
         return Manifest(
             federation_id=federation_id,
             embedder=embedder,
@@ -67,7 +68,16 @@ class Wishes:
                 ridge=solver.ridge if self.ridge is None else _ridge(self.ridge),
                 prior_correction=solver.prior_correction if self.prior_correction is None else self.prior_correction,
             ),
-            routing=RoutingSettings(rule=self.rule or routing.rule, top_k=self.top_k or routing.top_k),
+            routing=self._routing(),
+        )
+
+    def _routing(self) -> RoutingSettings:
+        default = RoutingSettings()
+        return RoutingSettings(
+            rule=DecisionRule(self.rule) if self.rule and self.rule != _AUTO else default.rule,
+            top_k=int(self.top_k) if self.top_k and self.top_k != _AUTO else default.top_k,
+            auto_rule=self.rule == _AUTO,
+            auto_top_k=self.top_k == _AUTO,
         )
 
     def check_against(self, manifest: Manifest) -> None:
@@ -78,10 +88,10 @@ class Wishes:
         """
         agreed = {
             "--mass": (self.mass, manifest.mass),
-            "--ridge": (None if self.ridge is None else _ridge(self.ridge) or "auto", manifest.solver.ridge or "auto"),
+            "--ridge": (None if self.ridge is None else _ridge(self.ridge) or _AUTO, manifest.solver.ridge or _AUTO),
             "--prior-correction": (self.prior_correction, manifest.solver.prior_correction),
-            "--top-k": (self.top_k, manifest.routing.top_k),
-            "--rule": (self.rule, manifest.routing.rule),
+            "--top-k": (self.top_k, _AUTO if manifest.routing.auto_top_k else manifest.routing.top_k),
+            "--rule": (self.rule, _AUTO if manifest.routing.auto_rule else manifest.routing.rule),
             "--features": (self.features, manifest.feature_map),
             "--columns": (self.columns, manifest.pooled.columns),
         }
@@ -164,4 +174,4 @@ def _found(directory: DataDirectory, manifest: Manifest, now: datetime) -> None:
 
 
 def _ridge(wish: float | str) -> float | None:
-    return None if wish == "auto" else float(wish)
+    return None if wish == _AUTO else float(wish)

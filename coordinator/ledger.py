@@ -100,6 +100,11 @@ class Ledger:
         """Grows with every change of the sum or of the experts: the version of the router made from it."""
         return int(self.setting("revision") or b"0")
 
+    @property
+    def edition(self) -> int:
+        """Grows with every trial that says something new."""
+        return int(self.setting("edition") or b"0")
+
     # Members
 
     def members(self) -> list[Member]:
@@ -170,7 +175,7 @@ class Ledger:
         """Write a contribution or a tombstone in the place of what stood there."""
         with self._transaction() as connection:
             _put(connection, entry, record)
-            _raise_revision(connection)
+            _raise(connection, "revision")
 
     def remove_member(self, owner: str, state: MemberState, leave_record: bytes | None, now_ms: int) -> None:
         """Turn all its contributions into tombstones, forget its experts and certificates."""
@@ -182,7 +187,7 @@ class Ledger:
                 (now_ms, owner),
             )
             connection.execute("DELETE FROM experts WHERE owner = ?", (owner,))
-            _raise_revision(connection)
+            _raise(connection, "revision")
 
     # Experts
 
@@ -199,7 +204,24 @@ class Ledger:
                 "INSERT OR IGNORE INTO experts VALUES (?, ?, ?, ?)",
                 [(owner, e.domain, e.url, e.model) for e in experts],
             )
-            _raise_revision(connection)
+            _raise(connection, "revision")
+
+    # Trials
+
+    def trials(self) -> list[tuple[int, str, bytes]]:
+        """Router version, owner and report of every trial, by version and owner."""
+        return self._connection.execute("SELECT * FROM trials ORDER BY router_version, owner").fetchall()
+
+    def put_trial(self, version: int, owner: str, report: bytes, versions_kept: int) -> None:
+        """Write an owner's trial of one router version in the place of its earlier one; old versions are forgotten."""
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO trials VALUES (?, ?, ?)", (version, owner, report))
+            connection.execute(
+                "DELETE FROM trials WHERE router_version NOT IN"
+                " (SELECT DISTINCT router_version FROM trials ORDER BY router_version DESC LIMIT ?)",
+                (versions_kept,),
+            )
+            _raise(connection, "edition")
 
 
 def _cut_off(connection: sqlite3.Connection, owner: str, state: MemberState) -> None:
@@ -225,8 +247,9 @@ def _put(connection: sqlite3.Connection, entry: Entry, record: SignedRecord) -> 
     )
 
 
-def _raise_revision(connection: sqlite3.Connection) -> None:
+def _raise(connection: sqlite3.Connection, counter: str) -> None:
     connection.execute(
-        "INSERT INTO settings VALUES ('revision', CAST('1' AS BLOB))"
-        " ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(CAST(value AS INTEGER) + 1 AS TEXT) AS BLOB)"
+        "INSERT INTO settings VALUES (?, CAST('1' AS BLOB))"
+        " ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(CAST(value AS INTEGER) + 1 AS TEXT) AS BLOB)",
+        (counter,),
     )

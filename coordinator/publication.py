@@ -8,19 +8,22 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
 
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
-from ridgeway.manifest import SolverSettings
+from ridgeway.manifest import Manifest
 from ridgeway.proto.messages import RouterChunk
 from ridgeway.proto.router_artifact import encode_router, pieces
 from ridgeway.ridge import solve
 from ridgeway.router import Expert, RouterWeights
 from ridgeway.sums import FederationSum
+from ridgeway.trial import Verdict
 
 _log = logging.getLogger("ridgeway.coordinator")
+
+TRIALS_TOGETHER_S = 0.5
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,42 +31,54 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one router is solved from."""
+    """What one router is solved from, and what the hold-outs say of the newest router that they were tried on."""
 
     revision: int
     total: FederationSum
     sum_digest: bytes
     experts: tuple[Expert, ...]
+    edition: int
+    verdict: Verdict | None
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
     """One router version, ready to send."""
 
-    version: int
-    ridge: float
-    sum_digest: bytes
+    router: RouterWeights
     published_unix_ms: int
     artifact: bytes = field(repr=False)
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Version and edition; the newest router has the largest."""
+        return self.router.version, self.router.edition
 
-def snapshot(federation: Federation, known_version: int) -> Snapshot | None:
-    """Copy what the solver needs, if something changed since a version; runs where the federation may be touched."""
-    revision = federation.ledger.revision
-    if revision == known_version:
+
+def snapshot(federation: Federation, known: tuple[int, int]) -> Snapshot | None:
+    """Copy what the solver needs, if there is something newer; runs where the federation may be touched.
+
+    Args:
+        federation: the federation.
+        known: version and edition of the newest router.
+    """
+    revision, edition = federation.ledger.revision, federation.trials.edition
+    if (revision, edition) == known:
         return None
     experts = tuple(Expert(e.owner, e.domain, e.url, e.model) for e in federation.ledger.experts())
-    return Snapshot(revision, federation.sum.copy(), federation.sum_digest, experts)
+    newest = federation.trials.newest(1)
+    verdict = newest[0][1] if newest else None
+    return Snapshot(revision, federation.sum.copy(), federation.sum_digest, experts, edition, verdict)
 
 
-def solve_router(taken: Snapshot, manifest_digest: bytes, settings: SolverSettings) -> Published:
+def solve_router(taken: Snapshot, manifest: Manifest, manifest_digest: bytes) -> Published:
     """Solve a snapshot and encode the router; its version is the ledger's revision.
 
     Raises:
         InconsistentSum, UnsolvableSystem: the sum gives no router.
     """
     a, b = taken.total.normal_equations()
-    solution = solve(a, b, taken.total.masses, sum(taken.total.rows), settings)
+    solution = solve(a, b, taken.total.masses, sum(taken.total.rows), manifest.solver)
     router = RouterWeights(
         version=taken.revision,
         domains=taken.total.domains,
@@ -73,8 +88,20 @@ def solve_router(taken: Snapshot, manifest_digest: bytes, settings: SolverSettin
         manifest_digest=manifest_digest,
         experts=taken.experts,
     )
+    return judged(router, taken)
+
+
+def judged(router: RouterWeights, taken: Snapshot) -> Published:
+    """A router with what the hold-outs say, encoded; what an earlier version's say holds until its own are in."""
+    verdict = taken.verdict
+    router = replace(
+        router,
+        edition=taken.edition,
+        calibration=verdict.calibration if verdict and verdict.calibration.prompts else None,
+        routing=verdict.routing if verdict else None,
+    )
     now_ms = time.time_ns() // 1_000_000
-    return Published(taken.revision, solution.ridge, taken.sum_digest, now_ms, encode_router(router, now_ms))
+    return Published(router, now_ms, encode_router(router, now_ms))
 
 
 class Publisher:
@@ -104,17 +131,23 @@ class Publisher:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            taken = await self._exclusive(snapshot, self._federation, self.latest.version if self.latest else 0)
+            taken = await self._exclusive(snapshot, self._federation, self.latest.place if self.latest else (0, -1))
             if taken is None:
                 continue
             self.latest = await self._published(taken) if taken.total.domains else None
             self._wake()
 
     async def _published(self, taken: Snapshot) -> Published:
-        settings = self._federation.manifest.solver
-        made = await asyncio.to_thread(solve_router, taken, self._federation.manifest_digest, settings)
-        _log.info("published router %d from sum %s", made.version, made.sum_digest.hex())
+        federation, latest = self._federation, self.latest
+        if latest is not None and latest.router.version == taken.revision:
+            return await asyncio.to_thread(judged, latest.router, taken)
+        made = await asyncio.to_thread(solve_router, taken, federation.manifest, federation.manifest_digest)
+        _log.info("published router %d from sum %s", made.router.version, made.router.sum_digest.hex())
         return made
+
+    def changed_soon(self) -> None:
+        """Trials of one router come from all owners at once: wait a moment, so that they are published together."""
+        asyncio.get_running_loop().call_later(TRIALS_TOGETHER_S, self.changed)
 
     def close(self) -> None:
         """End every watcher's stream."""
@@ -126,11 +159,11 @@ class Publisher:
         turn, self._turn = self._turn, asyncio.Event()
         turn.set()
 
-    async def follow(self, known_version: int, still_welcome: Callable[[], None]) -> AsyncIterator[RouterChunk]:
+    async def follow(self, known: tuple[int, int], still_welcome: Callable[[], None]) -> AsyncIterator[RouterChunk]:
         """The newest router if it is newer than the one known, and every newer one as it is made, in pieces.
 
         Args:
-            known_version: what the watcher has.
+            known: version and edition of what the watcher has.
             still_welcome: raises when the watcher may not watch any more; asked before every piece and at every change.
         """
         while True:
@@ -139,10 +172,10 @@ class Publisher:
             if self._closing:
                 return
             newest = self.latest
-            if newest is None or newest.version <= known_version:
+            if newest is None or newest.place <= known:
                 await turn.wait()
                 continue
-            for piece in pieces(newest.version, newest.artifact):
+            for piece in pieces(*newest.place, newest.artifact):
                 still_welcome()
                 yield piece
-            known_version = newest.version
+            known = newest.place

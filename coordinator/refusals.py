@@ -30,6 +30,7 @@ from ridgeway.proto.records import MalformedRecord
 from ridgeway.protocol.admission import ConflictingRecord, StaleSequence
 from ridgeway.protocol.upload import DamagedChunk, IncompleteUpload, UploadError
 from ridgeway.runtime.remote_errors import Malformed, StatusTable
+from ridgeway.trial import BadTrial
 
 Code = grpc.StatusCode
 
@@ -54,6 +55,7 @@ REFUSALS: StatusTable = {
     Malformed: Code.INVALID_ARGUMENT,
     BadName: Code.INVALID_ARGUMENT,
     BadExpert: Code.INVALID_ARGUMENT,
+    BadTrial: Code.INVALID_ARGUMENT,
     BadSigningRequest: Code.INVALID_ARGUMENT,
     UnknownDomain: Code.NOT_FOUND,
     UnknownOwner: Code.NOT_FOUND,

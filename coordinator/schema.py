@@ -4,7 +4,7 @@ import sqlite3
 
 from ridgeway.errors import RidgewayError
 
-LEDGER_VERSION = 1
+LEDGER_VERSION = 2
 
 # A standing with a record and no payload is a tombstone: the domain was withdrawn, its sequence number stays taken.
 # Committed rounds of secure aggregation will be a second kind of entry of the sum, beside standings.
@@ -49,6 +49,18 @@ CREATE TABLE experts (
 ) STRICT;
 """
 
+_TRIALS = """
+CREATE TABLE trials (
+    router_version INTEGER NOT NULL,
+    owner TEXT NOT NULL REFERENCES members (owner),
+    report BLOB NOT NULL,
+    PRIMARY KEY (router_version, owner)
+) STRICT;
+"""
+
+# What makes a ledger of each version from one of the version before.
+_STEPS = {1: _TABLES, 2: _TRIALS}
+
 
 class LedgerError(RidgewayError):
     """A ledger that cannot be used as it is."""
@@ -66,8 +78,8 @@ def open_ledger(path: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {LEDGER_VERSION}; COMMIT;")
+        for step in range(version + 1, LEDGER_VERSION + 1):
+            connection.executescript(f"BEGIN IMMEDIATE; {_STEPS[step]} PRAGMA user_version = {step}; COMMIT;")
     except sqlite3.DatabaseError as error:
         raise LedgerError(f"the ledger {path} is damaged ({error}); restore it from a backup") from error
     if version > LEDGER_VERSION:

@@ -6,6 +6,7 @@ from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.ledger import Entry
 from ridgeway.coordinator.publication import Published
 from ridgeway.proto import messages as m
+from ridgeway.trial import Verdict
 
 
 def federation_status(
@@ -16,13 +17,29 @@ def federation_status(
     return m.FederationStatus(
         federation_id=federation.manifest.federation_id,
         manifest_json=federation.manifest.to_json(),
-        router_version=published.version if published else 0,
+        router_version=published.router.version if published else 0,
         sum_digest=federation.sum_digest,
-        ridge=published.ridge if published else 0.0,
+        ridge=published.router.ridge if published else 0.0,
         members=_members(federation, entries, feeds, sent),
         domains=_domains(federation, entries),
         published_unix_ms=published.published_unix_ms if published else 0,
-        router_sum_digest=published.sum_digest if published else b"",
+        router_sum_digest=published.router.sum_digest if published else b"",
+        router_edition=published.router.edition if published else 0,
+        trials=tuple(_trial(version, verdict) for version, verdict in federation.trials.newest()),
+    )
+
+
+def _trial(version: int, verdict: Verdict) -> m.RouterTrial:
+    return m.RouterTrial(
+        router_version=version,
+        prompts=verdict.prompts,
+        balanced_accuracy=verdict.balanced_accuracy,
+        inverse_temperature=verdict.calibration.inverse_temperature,
+        calibration_error=verdict.calibration.expected_error,
+        rule=verdict.routing.rule,
+        top_k=verdict.routing.top_k,
+        domains=verdict.domains,
+        confusion=tuple(verdict.confusion.ravel().tolist()),
     )
 
 

@@ -45,4 +45,4 @@ def ready_router(weights: RouterWeights, embedder: Embedder, manifest: Manifest)
     """
     if manifest.feature_map is FeatureMap.POOLED:
         return PooledRouter(weights, embedder, manifest.pooled)
-    return TokenRouter(weights, embedder, manifest.routing)
+    return TokenRouter(weights, embedder, weights.routing or manifest.routing)

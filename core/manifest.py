@@ -47,6 +47,8 @@ class DecisionRule(StrEnum):
     SCORES = "scores"
 
 
+_TOP_K_CANDIDATES = (3, 5, 10, 20, 40, 80)
+
 # Signs that a federation may ask for beside an embedding; 8,192 columns make payloads of 300 MB.
 COLUMNS_MAX = 8192
 
@@ -100,14 +102,32 @@ class PooledSettings:
 
 @dataclass(frozen=True, slots=True)
 class RoutingSettings:
-    """Defaults of the routing decision."""
+    """How token scores become a decision.
+
+    Attributes:
+        rule: votes or summed scores.
+        top_k: how many tokens vote.
+        auto_rule: the rule is chosen on the private hold-outs; `rule` counts until then.
+        auto_top_k: so is the number of votes.
+    """
 
     rule: DecisionRule = DecisionRule.VOTES
     top_k: int = 10
+    auto_rule: bool = False
+    auto_top_k: bool = False
 
     def __post_init__(self) -> None:
         if self.top_k < 1:
             raise ManifestError(f"top_k must be at least 1, not {self.top_k}")
+
+    def candidates(self) -> tuple["RoutingSettings", ...]:
+        """All ways to decide that are left open, with nothing open any more; the default comes first."""
+        rules = tuple(DecisionRule) if self.auto_rule else (self.rule,)
+        numbers = dict.fromkeys((self.top_k, *_TOP_K_CANDIDATES)) if self.auto_top_k else (self.top_k,)
+        ways = [RoutingSettings(DecisionRule.VOTES, k) for k in numbers if DecisionRule.VOTES in rules]
+        if DecisionRule.SCORES in rules:
+            ways.append(RoutingSettings(DecisionRule.SCORES, self.top_k))
+        return tuple(ways)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +182,7 @@ class Manifest:
                 masking=Masking(document["masking"]),
                 min_cohort=document["min_cohort"],
                 solver=SolverSettings(**document["solver"]),
-                routing=RoutingSettings(
-                    rule=DecisionRule(document["routing"]["rule"]), top_k=document["routing"]["top_k"]
-                ),
+                routing=RoutingSettings(**document["routing"] | {"rule": DecisionRule(document["routing"]["rule"])}),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ManifestError("these bytes are not a manifest of a federation; fetch it again") from error

@@ -101,19 +101,22 @@ class PooledRouter:
         scores += self.router.weights[-1]
         return scores
 
+    def decide(self, lists: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """The winners of prompts given as token ids, int64[n] (-1: no known token), and the scores, float64, n x K."""
+        tokens = weigh(lists, self.embedder)
+        scores = self.scores(tokens)
+        return np.where(tokens.known, scores.argmax(axis=1), -1), scores
+
     def _decide(self, lists: Sequence[Sequence[int]], top_k: int | None) -> list[Decision | NoKnownToken]:
         if top_k is not None:
             raise NoTokenVotes("under pooled features no tokens vote; leave top_k out")
         if not lists:
             return []
-        tokens = weigh(lists, self.embedder)
-        scores = self.scores(tokens)
-        winners = scores.argmax(axis=1)
-        confidence = self._calibration.confidence(scores)
-        columns = (column.tolist() for column in (tokens.known, winners, confidence, scores))
+        winners, scores = self.decide(lists)
+        columns = (column.tolist() for column in (winners, self._calibration.confidence(scores), scores))
         return [
-            self._decision(winner, sure, row) if known else refusal()
-            for known, winner, sure, row in zip(*columns, strict=True)
+            self._decision(winner, sure, row) if winner >= 0 else refusal()
+            for winner, sure, row in zip(*columns, strict=True)
         ]
 
     def _decision(self, winner: int, confidence: float, scores: list[float]) -> Decision:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ridgeway.calibration import Calibration
+from ridgeway.manifest import RoutingSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class RouterWeights:
         manifest_digest: SHA-256 of the manifest.
         experts: every expert of the federation.
         calibration: what scores say about the chance of being right; None before anything was measured.
+        routing: the way to decide that the hold-outs chose, where the manifest leaves it open.
+        edition: of this version; grows when the hold-outs taught something new about it.
     """
 
     version: int
@@ -55,3 +58,5 @@ class RouterWeights:
     manifest_digest: bytes
     experts: tuple[Expert, ...] = ()
     calibration: Calibration | None = None
+    routing: RoutingSettings | None = None
+    edition: int = 0

@@ -32,9 +32,9 @@ class Decision(NamedTuple):
 
     Attributes:
         domain: the chosen domain.
-        confidence: in [0, 1]; under `votes` the winner's share of the kept votes, under `scores` the winner's softmax
-            of the mean scores.
-        votes: for each domain its kept votes, or under `scores` its mean score.
+        confidence: in [0, 1]; the chance of being right that the hold-outs taught. Before there are any, under `votes`
+            the winner's share of the kept votes, otherwise the softmax of the scores.
+        votes: for each domain its kept votes, or under `scores` its mean score, under pooled features its score.
         expert: who serves the domain; None if nobody does.
         router_version: the router that decided.
     """
@@ -107,7 +107,7 @@ class TokenRouter:
         if self.settings.rule is DecisionRule.SCORES:
             # reduceat adds in the order in which a batch does; a plain sum would differ in the last bit.
             sums = np.add.reduceat(self._scores[ids], [0], axis=0) if ids else np.zeros((1, len(self._domains) + 2))
-            (outcome,) = self._decisions(_by_scores(sums))
+            (outcome,) = self._decisions(self._calibrated(_by_scores(sums)))
             if isinstance(outcome, NoKnownToken):
                 raise outcome
             return outcome
@@ -123,7 +123,10 @@ class TokenRouter:
         winner = votes.index(most)
         if votes.count(most) > 1:
             winner = self._break_tie(kept, votes, most)
-        return self._decision(winner, most / len(kept), votes)
+        confidence = most / len(kept)
+        if self.router.calibration is not None:
+            confidence = float(self.router.calibration.confidence(self._evidence(np.array([votes])))[0])
+        return self._decision(winner, confidence, votes)
 
     def _knows_any(self, ids: list[int]) -> bool:
         return any(i != self._unknown and self._rank_of(i) < self._voters for i in set(ids))
@@ -142,17 +145,45 @@ class TokenRouter:
     def route_encodings(self, encodings: Sequence[Encoding], top_k: int | None = None) -> list[Decision | NoKnownToken]:
         """Decide about prompts that are tokenised already."""
         lists = [encoding.ids for encoding in encodings]
-        if not lists:
-            return []
+        return self._decisions(self._outcomes(lists, top_k or self.settings.top_k)) if lists else []
+
+    def decide(
+        self, lists: Sequence[Sequence[int]], way: RoutingSettings
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """The winners of prompts given as token ids, decided in some way, and the evidence.
+
+        Returns:
+            int64[n] (-1: no known token), and float64, n x K: shares of the kept votes, or mean scores.
+        """
+        if way.rule is not self.settings.rule:
+            return self.with_settings(way).decide(lists, way)
+        winners, _, votes = self._outcomes(lists, way.top_k)
+        return winners, self._evidence(votes)
+
+    def _evidence(self, votes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        if self.settings.rule is DecisionRule.SCORES:
+            return votes
+        shares: npt.NDArray[np.float64] = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1.0)
+        return shares
+
+    def _outcomes(self, lists: Sequence[Sequence[int]], top_k: int) -> Outcomes:
         lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
         ids = np.fromiter(chain.from_iterable(lists), dtype=np.int64, count=int(lengths.sum()))
         match self.settings.rule:
             case DecisionRule.VOTES:
-                return self._decisions(self._vote(ids, lengths, top_k or self.settings.top_k))
+                outcomes = self._vote(ids, lengths, top_k)
             case DecisionRule.SCORES:
-                return self._decisions(self._sum_scores(ids, lengths))
+                outcomes = self._sum_scores(ids, lengths)
             case _:
                 assert_never(self.settings.rule)
+        return self._calibrated(outcomes)
+
+    def _calibrated(self, outcomes: Outcomes) -> Outcomes:
+        """The outcomes with the confidence that the hold-outs taught, if they did."""
+        winners, confidence, votes = outcomes
+        if self.router.calibration is not None:
+            confidence = self.router.calibration.confidence(self._evidence(votes))
+        return winners, confidence, votes
 
     def _decisions(self, outcomes: Outcomes) -> list[Decision | NoKnownToken]:
         return [

@@ -13,8 +13,9 @@ from ridgeway.embedders import load_embedder
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import Manifest
 from ridgeway.node import enrolment
-from ridgeway.node.contribution import Computed, DomainError, compute, signer
+from ridgeway.node.contribution import Computed, DomainError, Workshop, compute, signer
 from ridgeway.node.delivery import Delivery, OnProgress, withdrawal_signer
+from ridgeway.node.hold_outs import HoldOuts
 from ridgeway.node.link import Link, read_tls
 from ridgeway.node.persistence import persist
 from ridgeway.node.prompts import PromptError, PromptSource, ReadReport, source_fingerprint
@@ -58,6 +59,7 @@ class Agent:
         self.on_membership: Callable[[], None] = lambda: None
         self._now = now
         self._payloads = directory.folder("payloads")
+        self.hold_outs = HoldOuts(directory.folder("hold-outs"))
         self._embedder: Embedder | None = None
         self._changing = asyncio.Lock()
 
@@ -119,6 +121,7 @@ class Agent:
             self.state.require_membership()
             sources = {source.domain: prompt_source(source) for source in request.sources}
             self.state.add(sources, request.experts)
+            self.state.keep_out(request.hold_out)
         wanted = set(self.state.sources()) if request.token else set(sources)
         fresh = {domain for domain, source in sources.items() if source.location == STANDARD_INPUT}
         await self._settle(wanted, fresh, on_progress)
@@ -274,7 +277,7 @@ class Agent:
             on_progress(m.Progress("count", domain, report.bytes_done, report.bytes_total or 0, detail))
 
         work = asyncio.ensure_future(
-            asyncio.to_thread(compute, self._payloads, manifest, embedder, domain, source, counted)
+            asyncio.to_thread(compute, self._workshop(), manifest, embedder, domain, source, counted)
         )
         try:
             return await asyncio.shield(work)
@@ -284,8 +287,12 @@ class Agent:
                 await work
             raise
 
+    def _workshop(self) -> Workshop:
+        return Workshop(self._payloads, self.hold_outs, self.state.hold_out_key(), self.state.hold_out)
+
     def _remove_unnamed_payloads(self) -> None:
         named = self.state.payloads()
+        self.hold_outs.keep_only(named)
         for path in self._payloads.iterdir():
             if path.name not in named:
                 path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """From one domain's prompts to a payload on disk and the body that is signed for it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ridgeway.contribution_check import check_contribution
@@ -10,8 +10,10 @@ from ridgeway.crypto.payload_digest import chunk_digests, payload_digest
 from ridgeway.embedder import Embedder
 from ridgeway.errors import RidgewayError
 from ridgeway.feature_map import accumulator
+from ridgeway.hold_out import HoldOut
 from ridgeway.manifest import Manifest
 from ridgeway.node.counting import add_prompts
+from ridgeway.node.hold_outs import HoldOuts
 from ridgeway.node.prompts import PromptSource, ReadReport, source_fingerprint
 from ridgeway.node.state import Prepared, Sign
 from ridgeway.proto.codec import decode
@@ -44,23 +46,40 @@ class Computed:
     source_fingerprint: str
 
 
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What every contribution of a node is made with.
+
+    Attributes:
+        payloads: the folder for payloads.
+        hold_outs: where held-out prompts are kept.
+        hold_out_key: the node's secret for choosing them.
+        hold_out: the share of prompts to hold out.
+    """
+
+    payloads: Path
+    hold_outs: HoldOuts
+    hold_out_key: bytes = field(repr=False)
+    hold_out: float
+
+
 def compute(
-    payloads: Path,
+    workshop: Workshop,
     manifest: Manifest,
     embedder: Embedder,
     domain: str,
     source: PromptSource,
     on_progress: Callable[[ReadReport], None],
 ) -> Computed:
-    """Count, multiply, encode and check one domain, and write its payload durably. Blocks.
+    """Count, multiply, encode and check one domain, and write its hold-out and its payload durably. Blocks.
 
     Raises:
         DomainError: the prompts cannot be read, hold no token, or do not fit the head-room.
     """
     try:
         fingerprint = source_fingerprint(source)
-        rows = accumulator(manifest, embedder)
-        add_prompts(source, embedder, rows, on_progress)
+        rows, hold_out = accumulator(manifest, embedder), HoldOut(workshop.hold_out_key, workshop.hold_out)
+        add_prompts(source, embedder, rows, on_progress, hold_out)
         statistics = rows.statistics()
         vector = encode_contribution(statistics, manifest.mass, manifest.fraction_bits)
         check_contribution(vector, manifest.dimension, manifest.mass, manifest.fraction_bits, statistics.rows)
@@ -69,7 +88,8 @@ def compute(
     payload = vector.astype("<i8", copy=False).data.cast("B")
     digests = chunk_digests(payload)
     name = payload_digest(len(payload), digests).hex()
-    write_durably(payloads / name, payload)
+    workshop.hold_outs.write(name, hold_out.prompts())
+    write_durably(workshop.payloads / name, payload)
     return Computed(statistics.rows, name, len(payload), tuple(digests), fingerprint)
 
 

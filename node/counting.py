@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ridgeway.ahead import encode_ahead
 from ridgeway.embedder import Embedder
 from ridgeway.feature_map import Accumulator
+from ridgeway.hold_out import HoldOut
 from ridgeway.node.prompts import PromptSource, ReadReport, batches, read_prompts
 
 
@@ -14,8 +15,9 @@ def add_prompts(
     embedder: Embedder,
     accumulator: Accumulator,
     on_progress: Callable[[ReadReport], None] = lambda _: None,
+    hold_out: HoldOut | None = None,
 ) -> None:
-    """Add every prompt of a source to an accumulator. Blocks; the progress is told after every batch.
+    """Add every prompt of a source to an accumulator, but those held out. Blocks; tells the progress of every batch.
 
     Raises:
         PromptError: the source cannot be read.
@@ -23,7 +25,9 @@ def add_prompts(
     report = ReadReport()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokenise") as executor:
         prompts = batches(read_prompts(source, report=report))
-        for _, encodings in encode_ahead(prompts, embedder, executor.submit):
-            accumulator.add(encodings)
+        for batch, encodings in encode_ahead(prompts, embedder, executor.submit):
+            accumulator.add(hold_out.split(batch, encodings) if hold_out else encodings)
             on_progress(report)
+    if hold_out:
+        accumulator.add(hold_out.given_back())
     on_progress(report)

@@ -21,6 +21,7 @@ from ridgeway.node.refusals import REFUSALS
 from ridgeway.node.renewal import renew, seconds_left
 from ridgeway.node.router_feed import watch
 from ridgeway.node.routing_service import RoutingService
+from ridgeway.node.trials import report_trial
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.router_artifact import BadRouterArtifact
@@ -73,6 +74,7 @@ class Daemon:
         self._membership_changed = asyncio.Event()
         self._problems: dict[str, str] = {}
         self._following = False
+        self._tried_version = 0
         self._jitter = random.random()  # noqa: S311 - spreads renewals, protects nothing
         agent.on_membership = self._membership_changed.set
 
@@ -92,6 +94,7 @@ class Daemon:
             if is_member(self._agent.state):
                 duties.create_task(self._repeat("feed", self._follow_routers))
                 duties.create_task(self._repeat("contributions", self._keep_current))
+                duties.create_task(self._repeat("trials", self._try_routers))
                 duties.create_task(self._repeat("certificate", self._keep_certified))
 
     async def _until_membership_changes(self) -> None:
@@ -121,12 +124,29 @@ class Daemon:
         manifest, embedder = agent.manifest(), await agent.embedder()
         self._following = True
         try:
-            async for artifact in watch(agent.connect(), agent.routers.version):
+            async for artifact in watch(agent.connect(), agent.routers.place):
                 await agent.routers.replace(artifact, embedder, manifest)
                 self._succeeded("feed", backoff)
                 _log.info("router %d is here", agent.routers.version)
         finally:
             self._following = False
+
+    async def _try_routers(self, _: Backoff) -> None:
+        """Try each new version on our hold-outs; another edition of it has the same weights."""
+        agent = self._agent
+        await agent.routers.arrived.wait()
+        agent.routers.arrived.clear()
+        router = agent.routers.router
+        if router is None or router.router.version == self._tried_version:
+            return
+        payloads = {domain: held.payload for domain, held in agent.state.last_committed().items()}
+        try:
+            tried = await report_trial(agent.connect(), router, agent.manifest(), agent.hold_outs, payloads)
+        except BaseException:
+            agent.routers.arrived.set()
+            raise
+        self._tried_version = router.router.version
+        _log.info("tried router %d on %d prompts held out", self._tried_version, tried)
 
     async def _keep_current(self, _: Backoff) -> None:
         unsettled = self._agent.unsettled

@@ -27,6 +27,8 @@ def check_request(request: m.JoinRequest, known_domains: set[str]) -> None:
         raise BadJoinRequest("a domain is named twice; give each domain one --domain, whose path may be a directory")
     if [source.location for source in request.sources].count(STANDARD_INPUT) > 1:
         raise BadJoinRequest("only one domain can be read from standard input; name files for the others")
+    if not 0.0 <= request.hold_out <= 0.5:
+        raise BadJoinRequest(f"the share of prompts to hold out must lie between 0 and 0.5, not {request.hold_out}")
     for source in request.sources:
         check_domain_name(source.domain)
         source_fingerprint(prompt_source(source))

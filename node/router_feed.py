@@ -16,7 +16,7 @@ class ArtifactAssembly:
     """Pieces of one artifact in order; a piece of another version starts over."""
 
     def __init__(self) -> None:
-        self._version = 0
+        self._place = (0, 0)
         self._buffer = bytearray()
 
     def add(self, piece: m.RouterChunk) -> bytes | None:
@@ -25,8 +25,8 @@ class ArtifactAssembly:
         Raises:
             BadRouterArtifact: too large, or pieces out of order.
         """
-        if piece.version != self._version:
-            self._version, self._buffer = piece.version, bytearray()
+        if (piece.version, piece.edition) != self._place:
+            self._place, self._buffer = (piece.version, piece.edition), bytearray()
         if piece.total_bytes > ARTIFACT_BYTES_MAX or len(self._buffer) + len(piece.data) > piece.total_bytes:
             raise BadRouterArtifact(f"the router is larger than it says, or than {ARTIFACT_BYTES_MAX >> 20} MiB")
         if piece.offset != len(self._buffer):
@@ -34,12 +34,12 @@ class ArtifactAssembly:
         self._buffer += piece.data
         if len(self._buffer) < piece.total_bytes:
             return None
-        whole, self._buffer, self._version = bytes(self._buffer), bytearray(), 0
+        whole, self._buffer, self._place = bytes(self._buffer), bytearray(), (0, 0)
         return whole
 
 
-async def watch(link: Link, known_version: int) -> AsyncIterator[bytes]:
-    """Whole router artifacts newer than the one known, until the link has a new certificate to watch with.
+async def watch(link: Link, known: tuple[int, int]) -> AsyncIterator[bytes]:
+    """Whole router artifacts newer than the version and edition known, until the link has a new certificate.
 
     Raises:
         Unreachable, Refused: the stream ended, or we may not watch.
@@ -47,7 +47,7 @@ async def watch(link: Link, known_version: int) -> AsyncIterator[bytes]:
     """
     assembly = ArtifactAssembly()
     async with link.channel() as channel:
-        call = rpc.watch(channel, rpc.WATCH_ROUTER, m.WatchRouterRequest(known_version))
+        call = rpc.watch(channel, rpc.WATCH_ROUTER, m.WatchRouterRequest(*known))
         try:
             with link.told_of_replacement(call.cancel):
                 async for piece in call:

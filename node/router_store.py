@@ -25,16 +25,23 @@ class RouterStore:
 
     Attributes:
         router: ready to decide, or None before the first; replaced as a whole, so a call in progress keeps its own.
+        arrived: set whenever the router was replaced.
     """
 
     def __init__(self, directory: DataDirectory) -> None:
         self._directory = directory
         self.router: Router | None = None
+        self.arrived = asyncio.Event()
 
     @property
     def version(self) -> int:
         """The version that is served; 0 without one."""
         return self.router.router.version if self.router else 0
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Version and edition of the router that is served; zeros without one."""
+        return (self.router.router.version, self.router.router.edition) if self.router else (0, 0)
 
     @property
     def received_unix_ms(self) -> int:
@@ -70,6 +77,7 @@ class RouterStore:
         artifact = self._directory.read(ROUTER_FILE)
         if artifact is not None:
             self.router = _checked(artifact, embedder, manifest)
+            self.arrived.set()
 
     async def replace(self, artifact: bytes, embedder: Embedder, manifest: Manifest) -> None:
         """Check a newer router, write it, and use it; an older one is ignored.
@@ -78,9 +86,10 @@ class RouterStore:
             BadRouterArtifact, ForeignRouter: it is refused and the present one stays.
         """
         router = await asyncio.to_thread(_checked, artifact, embedder, manifest)
-        if router.router.version > self.version:
+        if (router.router.version, router.router.edition) > self.place:
             await asyncio.to_thread(self._directory.write, ROUTER_FILE, artifact)
             self.router = router
+            self.arrived.set()
 
     def forget(self) -> None:
         """Drop the router of an earlier membership."""

@@ -8,6 +8,7 @@ Every change is one transaction of a few rows, so these calls block for no longe
 """
 
 import json
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -191,6 +192,27 @@ class NodeState:
             connection.executemany("DELETE FROM contributions WHERE domain = ? AND committed = 1", stale)
             _set(connection, "next_sequence", max(next_sequence, self.next_sequence))
             _set(connection, "compared", True)
+
+    # Hold-outs
+
+    @property
+    def hold_out(self) -> float:
+        """The share of prompts that is kept out of the statistics."""
+        return float(self._setting("hold_out") or 0.0)
+
+    def keep_out(self, fraction: float) -> None:
+        """Hold out this share of prompts from the next counting on."""
+        with self._transaction() as connection:
+            _set(connection, "hold_out", fraction)
+
+    def hold_out_key(self) -> bytes:
+        """The secret that chooses what is held out; made once, so that the choice is stable when files grow."""
+        stored = self._setting("hold_out_key")
+        if stored is None:
+            stored = secrets.token_hex(32)
+            with self._transaction() as connection:
+                _set(connection, "hold_out_key", stored)
+        return bytes.fromhex(stored)
 
     # Sources and experts
 

@@ -220,6 +220,7 @@ class WatchRouterRequest:
     """Follow the router feed from the version at hand."""
 
     known_version: int = 0
+    known_edition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +231,7 @@ class RouterChunk:
     total_bytes: int = 0
     offset: int = 0
     data: bytes = field(default=b"", repr=False)
+    edition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,59 @@ class RouterArtifact:
     manifest_digest: bytes = b""
     experts: tuple[Expert, ...] = ()
     published_unix_ms: int = 0
+    edition: int = 0
+    inverse_temperature: float = 0.0
+    calibration_prompts: int = 0
+    calibration_error: float = 0.0
+    rule: str = ""
+    top_k: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCounts:
+    """How one way to decide did on one domain's hold-out."""
+
+    chosen: tuple[int, ...] = ()
+    confidence: tuple[int, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DomainTrial:
+    """How a router did on one domain's hold-out."""
+
+    domain: str = ""
+    ways: tuple[TrialCounts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrialReport:
+    """How a router did on an owner's hold-outs."""
+
+    router_version: int = 0
+    router_domains: tuple[str, ...] = ()
+    domains: tuple[DomainTrial, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResponse:
+    """Whether a trial counts."""
+
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouterTrial:
+    """What all hold-outs together say of one router version."""
+
+    router_version: int = 0
+    prompts: int = 0
+    balanced_accuracy: float = 0.0
+    inverse_temperature: float = 0.0
+    calibration_error: float = 0.0
+    rule: str = ""
+    top_k: int = 0
+    domains: tuple[str, ...] = ()
+    confusion: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +343,8 @@ class FederationStatus:
     domains: tuple[DomainStatus, ...] = ()
     published_unix_ms: int = 0
     router_sum_digest: bytes = b""
+    router_edition: int = 0
+    trials: tuple[RouterTrial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +452,7 @@ class JoinRequest:
     sources: tuple[PromptSource, ...] = ()
     experts: tuple[Expert, ...] = ()
     embedder: str = ""
+    hold_out: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

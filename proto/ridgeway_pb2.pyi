@@ -237,25 +237,29 @@ class CommittedContribution(_message.Message):
     def __init__(self, domain: _Optional[str] = ..., sequence: _Optional[int] = ..., rows: _Optional[int] = ..., payload_digest: _Optional[bytes] = ..., committed_unix_ms: _Optional[int] = ...) -> None: ...
 
 class WatchRouterRequest(_message.Message):
-    __slots__ = ("known_version",)
+    __slots__ = ("known_version", "known_edition")
     KNOWN_VERSION_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_EDITION_FIELD_NUMBER: _ClassVar[int]
     known_version: int
-    def __init__(self, known_version: _Optional[int] = ...) -> None: ...
+    known_edition: int
+    def __init__(self, known_version: _Optional[int] = ..., known_edition: _Optional[int] = ...) -> None: ...
 
 class RouterChunk(_message.Message):
-    __slots__ = ("version", "total_bytes", "offset", "data")
+    __slots__ = ("version", "total_bytes", "offset", "data", "edition")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    EDITION_FIELD_NUMBER: _ClassVar[int]
     version: int
     total_bytes: int
     offset: int
     data: bytes
-    def __init__(self, version: _Optional[int] = ..., total_bytes: _Optional[int] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+    edition: int
+    def __init__(self, version: _Optional[int] = ..., total_bytes: _Optional[int] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ..., edition: _Optional[int] = ...) -> None: ...
 
 class RouterArtifact(_message.Message):
-    __slots__ = ("version", "domains", "dimension", "weights", "ridge", "sum_digest", "manifest_digest", "experts", "published_unix_ms")
+    __slots__ = ("version", "domains", "dimension", "weights", "ridge", "sum_digest", "manifest_digest", "experts", "published_unix_ms", "edition", "inverse_temperature", "calibration_prompts", "calibration_error", "rule", "top_k")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
     DIMENSION_FIELD_NUMBER: _ClassVar[int]
@@ -265,6 +269,12 @@ class RouterArtifact(_message.Message):
     MANIFEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
     EXPERTS_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    EDITION_FIELD_NUMBER: _ClassVar[int]
+    INVERSE_TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_PROMPTS_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_ERROR_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
     version: int
     domains: _containers.RepeatedScalarFieldContainer[str]
     dimension: int
@@ -274,14 +284,52 @@ class RouterArtifact(_message.Message):
     manifest_digest: bytes
     experts: _containers.RepeatedCompositeFieldContainer[Expert]
     published_unix_ms: int
-    def __init__(self, version: _Optional[int] = ..., domains: _Optional[_Iterable[str]] = ..., dimension: _Optional[int] = ..., weights: _Optional[bytes] = ..., ridge: _Optional[float] = ..., sum_digest: _Optional[bytes] = ..., manifest_digest: _Optional[bytes] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ..., published_unix_ms: _Optional[int] = ...) -> None: ...
+    edition: int
+    inverse_temperature: float
+    calibration_prompts: int
+    calibration_error: float
+    rule: str
+    top_k: int
+    def __init__(self, version: _Optional[int] = ..., domains: _Optional[_Iterable[str]] = ..., dimension: _Optional[int] = ..., weights: _Optional[bytes] = ..., ridge: _Optional[float] = ..., sum_digest: _Optional[bytes] = ..., manifest_digest: _Optional[bytes] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ..., published_unix_ms: _Optional[int] = ..., edition: _Optional[int] = ..., inverse_temperature: _Optional[float] = ..., calibration_prompts: _Optional[int] = ..., calibration_error: _Optional[float] = ..., rule: _Optional[str] = ..., top_k: _Optional[int] = ...) -> None: ...
+
+class TrialReport(_message.Message):
+    __slots__ = ("router_version", "router_domains", "domains")
+    ROUTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    router_version: int
+    router_domains: _containers.RepeatedScalarFieldContainer[str]
+    domains: _containers.RepeatedCompositeFieldContainer[DomainTrial]
+    def __init__(self, router_version: _Optional[int] = ..., router_domains: _Optional[_Iterable[str]] = ..., domains: _Optional[_Iterable[_Union[DomainTrial, _Mapping]]] = ...) -> None: ...
+
+class DomainTrial(_message.Message):
+    __slots__ = ("domain", "ways")
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    WAYS_FIELD_NUMBER: _ClassVar[int]
+    domain: str
+    ways: _containers.RepeatedCompositeFieldContainer[TrialCounts]
+    def __init__(self, domain: _Optional[str] = ..., ways: _Optional[_Iterable[_Union[TrialCounts, _Mapping]]] = ...) -> None: ...
+
+class TrialCounts(_message.Message):
+    __slots__ = ("chosen", "confidence")
+    CHOSEN_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    chosen: _containers.RepeatedScalarFieldContainer[int]
+    confidence: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, chosen: _Optional[_Iterable[int]] = ..., confidence: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class TrialResponse(_message.Message):
+    __slots__ = ("counted",)
+    COUNTED_FIELD_NUMBER: _ClassVar[int]
+    counted: bool
+    def __init__(self, counted: bool = ...) -> None: ...
 
 class GetStatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class FederationStatus(_message.Message):
-    __slots__ = ("federation_id", "manifest_json", "router_version", "sum_digest", "ridge", "members", "domains", "published_unix_ms", "router_sum_digest")
+    __slots__ = ("federation_id", "manifest_json", "router_version", "sum_digest", "ridge", "members", "domains", "published_unix_ms", "router_sum_digest", "router_edition", "trials")
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
     ROUTER_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -291,6 +339,8 @@ class FederationStatus(_message.Message):
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
     PUBLISHED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
     ROUTER_SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_EDITION_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     manifest_json: bytes
     router_version: int
@@ -300,7 +350,31 @@ class FederationStatus(_message.Message):
     domains: _containers.RepeatedCompositeFieldContainer[DomainStatus]
     published_unix_ms: int
     router_sum_digest: bytes
-    def __init__(self, federation_id: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., router_version: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., ridge: _Optional[float] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[DomainStatus, _Mapping]]] = ..., published_unix_ms: _Optional[int] = ..., router_sum_digest: _Optional[bytes] = ...) -> None: ...
+    router_edition: int
+    trials: _containers.RepeatedCompositeFieldContainer[RouterTrial]
+    def __init__(self, federation_id: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., router_version: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., ridge: _Optional[float] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[DomainStatus, _Mapping]]] = ..., published_unix_ms: _Optional[int] = ..., router_sum_digest: _Optional[bytes] = ..., router_edition: _Optional[int] = ..., trials: _Optional[_Iterable[_Union[RouterTrial, _Mapping]]] = ...) -> None: ...
+
+class RouterTrial(_message.Message):
+    __slots__ = ("router_version", "prompts", "balanced_accuracy", "inverse_temperature", "calibration_error", "rule", "top_k", "domains", "confusion")
+    ROUTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PROMPTS_FIELD_NUMBER: _ClassVar[int]
+    BALANCED_ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    INVERSE_TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATION_ERROR_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    CONFUSION_FIELD_NUMBER: _ClassVar[int]
+    router_version: int
+    prompts: int
+    balanced_accuracy: float
+    inverse_temperature: float
+    calibration_error: float
+    rule: str
+    top_k: int
+    domains: _containers.RepeatedScalarFieldContainer[str]
+    confusion: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, router_version: _Optional[int] = ..., prompts: _Optional[int] = ..., balanced_accuracy: _Optional[float] = ..., inverse_temperature: _Optional[float] = ..., calibration_error: _Optional[float] = ..., rule: _Optional[str] = ..., top_k: _Optional[int] = ..., domains: _Optional[_Iterable[str]] = ..., confusion: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class MemberStatus(_message.Message):
     __slots__ = ("owner", "state", "connected", "router_version", "since_unix_ms", "certificate_expires_unix_ms", "contributions")
@@ -431,16 +505,18 @@ class PromptSource(_message.Message):
     def __init__(self, domain: _Optional[str] = ..., location: _Optional[str] = ..., field: _Optional[str] = ..., skip_bad: bool = ...) -> None: ...
 
 class JoinRequest(_message.Message):
-    __slots__ = ("token", "sources", "experts", "embedder")
+    __slots__ = ("token", "sources", "experts", "embedder", "hold_out")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     EXPERTS_FIELD_NUMBER: _ClassVar[int]
     EMBEDDER_FIELD_NUMBER: _ClassVar[int]
+    HOLD_OUT_FIELD_NUMBER: _ClassVar[int]
     token: str
     sources: _containers.RepeatedCompositeFieldContainer[PromptSource]
     experts: _containers.RepeatedCompositeFieldContainer[Expert]
     embedder: str
-    def __init__(self, token: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[PromptSource, _Mapping]]] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ..., embedder: _Optional[str] = ...) -> None: ...
+    hold_out: float
+    def __init__(self, token: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[PromptSource, _Mapping]]] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ..., embedder: _Optional[str] = ..., hold_out: _Optional[float] = ...) -> None: ...
 
 class LeaveRequest(_message.Message):
     __slots__ = ("domain",)

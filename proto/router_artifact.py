@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ridgeway.calibration import Calibration
 from ridgeway.errors import RidgewayError
+from ridgeway.manifest import DecisionRule, RoutingSettings
 from ridgeway.proto import messages as m
 from ridgeway.proto.codec import MalformedMessage, decode, encode
 from ridgeway.router import Expert, RouterWeights
@@ -30,6 +32,7 @@ class BadRouterArtifact(RidgewayError):
 
 def encode_router(router: RouterWeights, published_unix_ms: int) -> bytes:
     """A router as an artifact."""
+    calibration = router.calibration
     body = encode(
         m.RouterArtifact(
             version=router.version,
@@ -41,6 +44,12 @@ def encode_router(router: RouterWeights, published_unix_ms: int) -> bytes:
             manifest_digest=router.manifest_digest,
             experts=tuple(m.Expert(e.owner, e.domain, e.url, e.model) for e in router.experts),
             published_unix_ms=published_unix_ms,
+            edition=router.edition,
+            inverse_temperature=calibration.inverse_temperature if calibration else 0.0,
+            calibration_prompts=calibration.prompts if calibration else 0,
+            calibration_error=calibration.expected_error if calibration else 0.0,
+            rule=router.routing.rule if router.routing else "",
+            top_k=router.routing.top_k if router.routing else 0,
         )
     )
     return _HEADER.pack(MAGIC, ARTIFACT_VERSION, hashlib.sha256(body).digest()) + body
@@ -67,10 +76,10 @@ def decode_router(data: bytes) -> tuple[RouterWeights, int]:
     return _weights(artifact), artifact.published_unix_ms
 
 
-def pieces(version: int, artifact: bytes) -> Iterator[m.RouterChunk]:
+def pieces(version: int, edition: int, artifact: bytes) -> Iterator[m.RouterChunk]:
     """An artifact cut into the messages of the feed."""
     for offset in range(0, len(artifact), PIECE_BYTES):
-        yield m.RouterChunk(version, len(artifact), offset, artifact[offset : offset + PIECE_BYTES])
+        yield m.RouterChunk(version, len(artifact), offset, artifact[offset : offset + PIECE_BYTES], edition)
 
 
 def _weights(artifact: m.RouterArtifact) -> RouterWeights:
@@ -86,4 +95,26 @@ def _weights(artifact: m.RouterArtifact) -> RouterWeights:
         sum_digest=artifact.sum_digest,
         manifest_digest=artifact.manifest_digest,
         experts=tuple(Expert(owner=e.owner, domain=e.domain, url=e.url, model=e.model) for e in artifact.experts),
+        calibration=_calibration(artifact),
+        routing=_routing(artifact),
+        edition=artifact.edition,
     )
+
+
+def _calibration(artifact: m.RouterArtifact) -> Calibration | None:
+    if not 0.0 <= artifact.inverse_temperature < float("inf"):
+        raise BadRouterArtifact("this router's temperature is no positive number; fetch it again")
+    if artifact.inverse_temperature == 0.0:
+        return None
+    return Calibration(artifact.inverse_temperature, artifact.calibration_prompts, artifact.calibration_error)
+
+
+def _routing(artifact: m.RouterArtifact) -> RoutingSettings | None:
+    if not artifact.rule:
+        return None
+    try:
+        return RoutingSettings(DecisionRule(artifact.rule), artifact.top_k)
+    except ValueError as error:
+        raise BadRouterArtifact(
+            f"this router decides by {artifact.rule[:40]!r}; upgrade ridgeway to a release that knows it"
+        ) from error

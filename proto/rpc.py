@@ -53,6 +53,7 @@ REGISTER_EXPERTS = Method(FEDERATION, "RegisterExperts", m.RegisterExpertsReques
 RENEW_CERTIFICATE = Method(FEDERATION, "RenewCertificate", m.RenewCertificateRequest, m.RenewCertificateResponse)
 GET_MEMBERSHIP = Method(FEDERATION, "GetMembership", m.GetMembershipRequest, m.Membership)
 WATCH_ROUTER = Method(FEDERATION, "WatchRouter", m.WatchRouterRequest, m.RouterChunk, Arity.RESPONSE_STREAM)
+REPORT_TRIAL = Method(FEDERATION, "ReportTrial", m.TrialReport, m.TrialResponse)
 GET_STATUS = Method(FEDERATION, "GetStatus", m.GetStatusRequest, m.FederationStatus)
 
 ADMINISTRATION = "ridgeway.v1.Administration"

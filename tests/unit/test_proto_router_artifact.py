@@ -67,11 +67,11 @@ def test_weights_that_are_not_finite_are_refused() -> None:
 
 def test_the_pieces_add_up_to_the_artifact() -> None:
     artifact = encode_router(router(dimension=60_000), 1)
-    cut = list(pieces(3, artifact))
+    cut = list(pieces(3, 2, artifact))
     assert len(cut) == -(-len(artifact) // PIECE_BYTES) > 1
     assert b"".join(piece.data for piece in cut) == artifact
     assert [piece.offset for piece in cut] == [i * PIECE_BYTES for i in range(len(cut))]
-    assert {(piece.version, piece.total_bytes) for piece in cut} == {(3, len(artifact))}
+    assert {(piece.version, piece.edition, piece.total_bytes) for piece in cut} == {(3, 2, len(artifact))}
 
 
 def test_the_weights_do_not_show_in_a_repr() -> None:

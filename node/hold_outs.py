@@ -1,0 +1,48 @@
+"""The hold-outs on disk: token ids of the prompts that were kept out of each contribution, for trials of new routers.
+
+They never leave the node; each file is readable by its owner only and named by the payload it was kept out of.
+"""
+
+import io
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from ridgeway.runtime.data_dir import write_durably
+
+_VERSION = 1
+
+
+class HoldOuts:
+    """The files of one node."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, payload: str, prompts: Sequence[Sequence[int]]) -> None:
+        """Keep what was held out of a payload, in the place of what was there."""
+        buffer = io.BytesIO()
+        lengths = np.array([len(prompt) for prompt in prompts], dtype=np.int64)
+        ids = np.fromiter(chain.from_iterable(prompts), dtype=np.int32, count=int(lengths.sum()))
+        np.savez(buffer, version=np.int64(_VERSION), lengths=lengths, ids=ids)
+        write_durably(self._folder / payload, buffer.getbuffer())
+
+    def read(self, payload: str) -> list[list[int]]:
+        """What was held out of a payload, as token ids; nothing if nothing was, or if a newer release wrote it."""
+        path = self._folder / payload
+        if not path.exists():
+            return []
+        with np.load(path, allow_pickle=False) as stored:
+            if int(stored["version"]) != _VERSION:
+                return []
+            ids, ends = stored["ids"], np.cumsum(stored["lengths"])
+            parts = np.split(ids, ends[:-1]) if ends.size else []
+        return [part.tolist() for part in parts]
+
+    def keep_only(self, payloads: set[str]) -> None:
+        """Remove the hold-outs of payloads that are gone."""
+        for path in self._folder.iterdir():
+            if path.name not in payloads:
+                path.unlink(missing_ok=True)
