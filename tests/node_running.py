@@ -81,11 +81,13 @@ class NodeHome:
         domains: Mapping[str, Path] | None = None,
         experts: tuple[m.Expert, ...] = (),
         news: News | None = None,
+        hold_out: float = 0.0,
     ) -> News:
         """Join or add domains; by the daemon if one runs."""
         heard = News() if news is None else news
         sources = tuple(m.PromptSource(domain, str(path)) for domain, path in (domains or {}).items())
-        await join_federation(self.data_dir, m.JoinRequest(token, sources, experts, str(self.embedder)), heard)
+        request = m.JoinRequest(token, sources, experts, str(self.embedder), hold_out)
+        await join_federation(self.data_dir, request, heard)
         return heard
 
     async def leave(self, domain: str = "", news: News | None = None) -> News:
