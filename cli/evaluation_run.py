@@ -52,7 +52,7 @@ def train_router(sources: dict[str, PromptSource], embedder: Embedder, manifest:
         check_contribution(vector, manifest.dimension, manifest.mass, manifest.fraction_bits, statistics.rows)
         total.add(domain, vector, statistics.rows)
     a, b = total.normal_equations()
-    solution = solve(a, b, total.masses, sum(total.rows), manifest.solver)
+    solution = solve(a, b, total.masses, total.rows, manifest.solver)
     digest = manifest.digest()
     weights = RouterWeights(1, total.domains, solution.weights, solution.ridge, total.digest(digest), digest)
     return ready_router(weights, embedder, manifest)

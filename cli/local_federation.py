@@ -29,6 +29,8 @@ START_WAIT_S = 60.0
 ROUTER_WAIT_S = 60.0
 STOP_WAIT_S = 20.0
 POLL_S = 0.02
+TRIAL_QUIET_S = 1.0
+HOLD_OUT = 0.1
 PROMPTS_PER_CALL = 512
 LOG_LINES_SHOWN = 15
 
@@ -151,7 +153,7 @@ class LocalFederation:
         invitation = await administer(self.data_dir("coordinator"), rpc.INVITE, m.InviteRequest(owner, 600))
         sources = tuple(m.PromptSource(domain, str(path.resolve())) for domain, path in files.items())
         embedder = "" if self.embedder == "builtin" else self.embedder
-        request = m.JoinRequest(token=invitation.token, sources=sources, embedder=embedder)
+        request = m.JoinRequest(token=invitation.token, sources=sources, embedder=embedder, hold_out=HOLD_OUT)
         await join_federation(self.data_dir(owner), request, on_progress)
         committed_s = time.monotonic() - started
         self.members.append(owner)
@@ -176,6 +178,22 @@ class LocalFederation:
                 return status
             await asyncio.sleep(POLL_S)
         raise LocalFederationError("the newest router did not reach every node in time; look at the nodes' logs")
+
+    async def tried(self, version: int) -> m.RouterTrial:
+        """What the hold-outs say of a router version, once no further owner's trial comes.
+
+        Raises:
+            LocalFederationError: none came.
+        """
+        before = m.RouterTrial()
+        deadline = time.monotonic() + ROUTER_WAIT_S
+        while time.monotonic() < deadline:
+            await asyncio.sleep(TRIAL_QUIET_S)
+            now = next((t for t in (await self.status()).trials if t.router_version == version), m.RouterTrial())
+            if now.prompts and now == before:
+                return now
+            before = now
+        raise LocalFederationError("no node tried the newest router in time; look at the nodes' logs")
 
     async def _all_have(self, version: int) -> bool:
         return all([await self.router_version(owner) == version for owner in self.members])

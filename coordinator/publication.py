@@ -78,7 +78,7 @@ def solve_router(taken: Snapshot, manifest: Manifest, manifest_digest: bytes) ->
         InconsistentSum, UnsolvableSystem: the sum gives no router.
     """
     a, b = taken.total.normal_equations()
-    solution = solve(a, b, taken.total.masses, sum(taken.total.rows), manifest.solver)
+    solution = solve(a, b, taken.total.masses, taken.total.rows, manifest.solver)
     router = RouterWeights(
         version=taken.revision,
         domains=taken.total.domains,

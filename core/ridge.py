@@ -5,6 +5,7 @@ rows X, one-hot labels Y and the diagonal of weights O, A = X'OX, B = X'OY, and 
 everything here needs the sums only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,8 @@ from ridgeway.manifest import SolverSettings
 
 # Candidates of ridge=auto, relative to the mean eigenvalue of A: from next to no shrinkage to next to nothing else.
 _CANDIDATES = np.logspace(-8.0, 2.0, 61)
+# What each degree of freedom costs in generalised cross-validation.
+_CAUTION = 1.4
 
 
 class UnsolvableSystem(RidgewayError):
@@ -34,7 +37,7 @@ def solve(
     a: npt.NDArray[np.float64],
     b: npt.NDArray[np.float64],
     masses: npt.NDArray[np.float64],
-    rows: int,
+    rows: Sequence[int],
     settings: SolverSettings,
 ) -> Solution:
     """Solve for the router weights and apply the steps that the settings name.
@@ -43,7 +46,7 @@ def solve(
         a: A, float64, D x D, symmetric.
         b: B, float64, D x K.
         masses: mass of each domain, float64[K].
-        rows: rows of X over all domains; only ridge=auto needs them.
+        rows: rows of X of each domain; only ridge=auto needs them.
         settings: ridge and steps.
 
     Raises:
@@ -76,9 +79,14 @@ def ridge_regression(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], rid
 
 
 def generalised_cross_validation(
-    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], masses: npt.NDArray[np.float64], rows: int
+    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], masses: npt.NDArray[np.float64], rows: Sequence[int]
 ) -> float:
-    """The ridge r that minimises RSS(r) / (1 - tr H(r) / n)^2 (Golub, Heath, Wahba 1979, equation 1.4).
+    """The ridge r that minimises RSS(r) / (1 - c tr H(r) / n)^2 (Golub, Heath, Wahba 1979, equation 1.4).
+
+    Two changes keep it from choosing next to no ridge where D exceeds the rows, which plain GCV does (measured:
+    accuracy of pairs of small domains fell by up to 14 points). c is 1.4 instead of 1 (Kim and Gu 2004, Smoothing
+    spline Gaussian regression), and n is the effective number of rows (Kish 1965): a domain of mass m with k rows adds
+    m^2 / k to the sum of squared weights, so that n = (sum of m)^2 / (sum of m^2 / k).
 
     With A = Q S Q' and C = Q'B: tr H(r) = sum of s_i / (s_i + r), and the weighted residual sum of squares is
     sum of masses - sum of |c_i|^2 (s_i + 2 r) / (s_i + r)^2. One eigendecomposition serves all candidates. Of equally
@@ -90,7 +98,8 @@ def generalised_cross_validation(
     candidates = (_CANDIDATES * (np.trace(a) / a.shape[0]))[::-1, None]
     shrunk = spectrum + candidates
     residual = masses.sum() - (energy * (spectrum + 2 * candidates) / np.square(shrunk)).sum(axis=1)
-    freedom = 1.0 - (spectrum / shrunk).sum(axis=1) / rows
+    effective_rows = masses.sum() ** 2 / np.square(masses).dot(1.0 / np.asarray(rows, dtype=np.float64))
+    freedom = 1.0 - _CAUTION * (spectrum / shrunk).sum(axis=1) / effective_rows
     score = np.where(freedom > 0, np.maximum(residual, 0.0) / np.square(np.maximum(freedom, 1e-12)), np.inf)
     return float(candidates[int(np.argmin(score)), 0])
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from ridgeway.cli.evaluate import evaluation_document, print_evaluation
 from ridgeway.cli.local_federation import Joined, LocalFederation
+from ridgeway.cli.trial_view import trial_document
 from ridgeway.evaluation import Evaluation, evaluate
 from ridgeway.node.prompts import PromptSource, read_prompts
 
@@ -29,6 +30,7 @@ async def run(
             await federation.join(f"owner-{domain}", {domain: train / f"{domain}.jsonl"}, lambda _: None)
             for domain in domains
         ]
+        trial = await federation.tried(joins[-1].router_version)
         outcome, prompts_per_s = await _route(federation, test, domains)
         status = await federation.leave(joins[-1].owner)
     finally:
@@ -37,6 +39,7 @@ async def run(
         "joins": joins,
         "evaluation": outcome,
         "prompts_per_s": prompts_per_s,
+        "trial": trial_document(trial),
         "restored": status.sum_digest.hex() == joins[-2].sum_digest,
         "exit_codes": codes,
     }
@@ -53,12 +56,17 @@ async def _route(federation: LocalFederation, test: Path, domains: list[str]) ->
 
 def report(measured: dict[str, Any]) -> None:
     """Print it for people."""
-    print(f"{'owner':<24}{'tokens':>12}{'committed s':>14}{'everywhere s':>14}{'router':>8}")
+    print(f"{'owner':<24}{'rows':>12}{'committed s':>14}{'everywhere s':>14}{'router':>8}")
     joined: Joined
     for joined in measured["joins"]:
         timings = f"{joined.committed_s:>14.2f}{joined.everywhere_s:>14.2f}"
         print(f"{joined.owner:<24}{joined.rows:>12,}{timings}{joined.router_version:>8}")
     print_evaluation(measured["evaluation"])
+    trial = measured["trial"]
+    print(
+        f"on the owners' {trial['prompts']:,} prompts held out: balanced accuracy {trial['balanced_accuracy']:.2%},"
+        f" expected calibration error {trial['expected_calibration_error']:.2%}"
+    )
     print(f"{measured['prompts_per_s']:,.0f} prompts a second through one node's service")
     print(f"sum restored to the bit after the last owner left: {measured['restored']}")
     print(f"exit codes: {measured['exit_codes']}")

@@ -53,12 +53,13 @@ def entropy(scores: npt.NDArray[np.float64]) -> float:
 def leave_one_out_error(
     x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], ridge: float
 ) -> float:
-    """GCV by its definition: the residuals of the weighted fit, divided by the mean of 1 - H_ii, squared, summed."""
+    """GCV by its definition: residuals of the weighted fit over 1 - 1.4 tr H / n, squared; n as Kish has it."""
     root = np.sqrt(weights)[:, None]
     wx, wy = x * root, y * root
     hat = wx @ np.linalg.inv(wx.T @ wx + ridge * np.eye(x.shape[1])) @ wx.T
     residuals = wy - hat @ wy
-    return float((residuals**2).sum() / (1 - np.trace(hat) / len(x)) ** 2)
+    freedom = 1 - 1.4 * np.trace(hat) / (weights.sum() ** 2 / (weights**2).sum())
+    return float((residuals**2).sum() / freedom**2) if freedom > 0 else math.inf
 
 
 def pooled_rows(embedder: Embedder, prompts: list[str], settings: PooledSettings) -> npt.NDArray[np.float64]:

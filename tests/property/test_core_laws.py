@@ -137,7 +137,7 @@ def test_cross_validation_picks_what_brute_force_over_explicit_rows_picks(seed: 
         ]
     )
     weights = np.concatenate([np.full(len(r), 1 / len(r)) for r in rows])
-    picked = generalised_cross_validation(a, b, total.masses, len(x))
+    picked = generalised_cross_validation(a, b, total.masses, total.rows)
     grid = np.logspace(-8, 2, 61) * (np.trace(a) / D)
     errors = np.array([oracle.leave_one_out_error(x, y, weights, float(r)) for r in grid])
     assert picked in grid
@@ -161,7 +161,7 @@ def test_one_prompt_a_batch_and_the_oracle_agree(
 ) -> None:
     total = total_of(made)
     a, b = total.normal_equations()
-    solution = solve(a, b, total.masses, sum(total.rows), SolverSettings(prior_correction=correct))
+    solution = solve(a, b, total.masses, total.rows, SolverSettings(prior_correction=correct))
     chosen = RoutingSettings(rule, top_k)
     router = TokenRouter(RouterWeights(1, total.domains, solution.weights, 0.01, b"", b""), EMBEDDER, chosen)
     batch = router.route_batch(asked)
@@ -176,3 +176,16 @@ def test_one_prompt_a_batch_and_the_oracle_agree(
             assert outcome == router.route(prompt)
             assert 0.0 <= outcome.confidence <= 1.0
             assert outcome.domain == total.domains[expected]
+
+
+@given(st.integers(0, 2**32), st.integers(20, 60))
+def test_cross_validation_never_interpolates(seed: int, count: int) -> None:
+    """With more columns than rows plain cross-validation picks next to no ridge; every residual is then zero."""
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(2, count, 200))
+    grams = [rows.T @ rows / count for rows in x]
+    b = np.stack([rows.mean(axis=0) for rows in x], axis=1)
+    a = grams[0] + grams[1]
+    ridge = generalised_cross_validation(a, b, np.ones(2), (count, count))
+    spectrum = np.maximum(np.linalg.eigvalsh(a), 0.0)
+    assert (spectrum / (spectrum + ridge)).sum() < 2 * count / 1.4

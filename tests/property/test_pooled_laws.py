@@ -54,7 +54,7 @@ def trained(made: list[tuple[str, list[str]]]) -> PooledRouter:
     for domain, corpus in made:
         total.add(domain, *contribution(corpus))
     a, b = total.normal_equations()
-    solution = solve(a, b, total.masses, sum(total.rows), MANIFEST.solver)
+    solution = solve(a, b, total.masses, total.rows, MANIFEST.solver)
     router = ready_router(RouterWeights(1, total.domains, solution.weights, 0.01, b"", b""), EMBEDDER, MANIFEST)
     assert isinstance(router, PooledRouter)
     return router
