@@ -65,7 +65,11 @@ def votes_or_auto(text: str) -> int | str:
     help="Weight of a contribution: 1 for each owner and domain, or its number of tokens. [new federation: owner]",
 )
 @click.option(
-    "--ridge", type=ridge_or_auto, metavar="auto|X", help="The ridge; auto chooses it by generalised cross-validation."
+    "--ridge",
+    type=ridge_or_auto,
+    metavar="auto|X",
+    help="The ridge; auto chooses it by generalised cross-validation."
+    " [new federation: half a row's weight with pooled features, 0.01 with tokens]",
 )
 @click.option(
     "--prior-correction",

@@ -66,6 +66,7 @@ class Wishes:
             solver=replace(
                 solver,
                 ridge=solver.ridge if self.ridge is None else _ridge(self.ridge),
+                pseudo_rows=solver.pseudo_rows if self.ridge is None else None,
                 prior_correction=solver.prior_correction if self.prior_correction is None else self.prior_correction,
             ),
             routing=self._routing(),
@@ -88,7 +89,7 @@ class Wishes:
         """
         agreed = {
             "--mass": (self.mass, manifest.mass),
-            "--ridge": (None if self.ridge is None else _ridge(self.ridge) or _AUTO, manifest.solver.ridge or _AUTO),
+            "--ridge": (None if self.ridge is None else _ridge(self.ridge) or _AUTO, _agreed_ridge(manifest.solver)),
             "--prior-correction": (self.prior_correction, manifest.solver.prior_correction),
             "--top-k": (self.top_k, _AUTO if manifest.routing.auto_top_k else manifest.routing.top_k),
             "--rule": (self.rule, _AUTO if manifest.routing.auto_rule else manifest.routing.rule),
@@ -171,6 +172,10 @@ def _found(directory: DataDirectory, manifest: Manifest, now: datetime) -> None:
         ledger.found({_MANIFEST: manifest.to_json(), "revision": b"0"})
     finally:
         ledger.close()
+
+
+def _agreed_ridge(solver: SolverSettings) -> float | str:
+    return f"{solver.pseudo_rows} pseudo-rows" if solver.pseudo_rows is not None else solver.ridge or _AUTO
 
 
 def _ridge(wish: float | str) -> float | None:

@@ -56,7 +56,7 @@ def solve(
         raise UnsolvableSystem("no domain has a contribution yet; a router needs at least one")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         raise UnsolvableSystem("the sums are not finite; rebuild them from the ledger")
-    ridge = generalised_cross_validation(a, b, masses, rows) if settings.ridge is None else settings.ridge
+    ridge = chosen_ridge(a, b, masses, rows, settings)
     weights = ridge_regression(a, b, ridge)
     if settings.normalise_columns:
         weights = normalise_columns(weights)
@@ -78,6 +78,31 @@ def ridge_regression(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], rid
     return weights
 
 
+def chosen_ridge(
+    a: npt.NDArray[np.float64],
+    b: npt.NDArray[np.float64],
+    masses: npt.NDArray[np.float64],
+    rows: Sequence[int],
+    settings: SolverSettings,
+) -> float:
+    """The ridge that the settings name: a number, so many pseudo-rows, or what generalised cross-validation picks.
+
+    In a plain sum over n rows a ridge of p is what p further rows would add; in ours, where the rows weigh as much as
+    the total mass, that is p (sum of masses) / n with the effective number of rows.
+    """
+    if settings.pseudo_rows is not None:
+        return float(settings.pseudo_rows * masses.sum() / effective_rows(masses, rows))
+    return generalised_cross_validation(a, b, masses, rows) if settings.ridge is None else settings.ridge
+
+
+def effective_rows(masses: npt.NDArray[np.float64], rows: Sequence[int]) -> float:
+    """The number of equally weighted rows that say as much as ours (Kish 1965, Survey Sampling).
+
+    A domain of mass m with k rows adds m^2 / k to the sum of squared weights: n = (sum of m)^2 / (sum of m^2 / k).
+    """
+    return float(masses.sum() ** 2 / np.square(masses).dot(1.0 / np.asarray(rows, dtype=np.float64)))
+
+
 def generalised_cross_validation(
     a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], masses: npt.NDArray[np.float64], rows: Sequence[int]
 ) -> float:
@@ -85,8 +110,7 @@ def generalised_cross_validation(
 
     Two changes keep it from choosing next to no ridge where D exceeds the rows, which plain GCV does (measured:
     accuracy of pairs of small domains fell by up to 14 points). c is 1.4 instead of 1 (Kim and Gu 2004, Smoothing
-    spline Gaussian regression), and n is the effective number of rows (Kish 1965): a domain of mass m with k rows adds
-    m^2 / k to the sum of squared weights, so that n = (sum of m)^2 / (sum of m^2 / k).
+    spline Gaussian regression), and n is the effective number of rows.
 
     With A = Q S Q' and C = Q'B: tr H(r) = sum of s_i / (s_i + r), and the weighted residual sum of squares is
     sum of masses - sum of |c_i|^2 (s_i + 2 r) / (s_i + r)^2. One eigendecomposition serves all candidates. Of equally
@@ -98,8 +122,7 @@ def generalised_cross_validation(
     candidates = (_CANDIDATES * (np.trace(a) / a.shape[0]))[::-1, None]
     shrunk = spectrum + candidates
     residual = masses.sum() - (energy * (spectrum + 2 * candidates) / np.square(shrunk)).sum(axis=1)
-    effective_rows = masses.sum() ** 2 / np.square(masses).dot(1.0 / np.asarray(rows, dtype=np.float64))
-    freedom = 1.0 - _CAUTION * (spectrum / shrunk).sum(axis=1) / effective_rows
+    freedom = 1.0 - _CAUTION * (spectrum / shrunk).sum(axis=1) / effective_rows(masses, rows)
     score = np.where(freedom > 0, np.maximum(residual, 0.0) / np.square(np.maximum(freedom, 1e-12)), np.inf)
     return float(candidates[int(np.argmin(score)), 0])
 

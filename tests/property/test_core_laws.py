@@ -14,7 +14,14 @@ from toy import WORDS, toy_embedder
 from ridgeway import fixed_point, triangle
 from ridgeway.contribution_check import check_contribution
 from ridgeway.manifest import FRACTION_BITS, DecisionRule, MassRule, RoutingSettings, SolverSettings
-from ridgeway.ridge import generalised_cross_validation, prior_correction, ridge_regression, solve
+from ridgeway.ridge import (
+    chosen_ridge,
+    effective_rows,
+    generalised_cross_validation,
+    prior_correction,
+    ridge_regression,
+    solve,
+)
 from ridgeway.router import RouterWeights
 from ridgeway.routing import NoKnownToken, TokenRouter
 from ridgeway.statistics import TokenHistogram, encode_contribution, gram
@@ -189,3 +196,13 @@ def test_cross_validation_never_interpolates(seed: int, count: int) -> None:
     ridge = generalised_cross_validation(a, b, np.ones(2), (count, count))
     spectrum = np.maximum(np.linalg.eigvalsh(a), 0.0)
     assert (spectrum / (spectrum + ridge)).sum() < 2 * count / 1.4
+
+
+@given(st.floats(0.1, 10), st.lists(st.tuples(st.floats(0.5, 20), st.integers(1, 10_000)), min_size=1, max_size=6))
+def test_pseudo_rows_are_a_ridge_on_the_plain_sum_over_rows(pseudo_rows: float, made: list[tuple[float, int]]) -> None:
+    masses, rows = np.array([mass for mass, _ in made]), [count for _, count in made]
+    settings = SolverSettings(ridge=None, pseudo_rows=pseudo_rows)
+    ridge = chosen_ridge(np.eye(2), np.ones((2, len(made))), masses, rows, settings)
+    weights = np.repeat(masses / rows, rows)
+    assert ridge == pytest.approx(pseudo_rows * weights.sum() / (weights.sum() ** 2 / np.square(weights).sum()))
+    assert effective_rows(np.array(rows, dtype=np.float64), rows) == pytest.approx(sum(rows))
