@@ -32,6 +32,13 @@ STANDARD_INPUT = "-"
     metavar="NAME=URL#MODEL",
     help="An OpenAI-compatible endpoint that serves a domain (repeatable).",
 )
+@click.option(
+    "--generalist",
+    "generalists",
+    multiple=True,
+    metavar="NAME=URL#MODEL",
+    help="An endpoint that serves what no domain does, for `route --fallback NAME` (repeatable).",
+)
 @click.option("--field", help="The field, column or dotted path of the prompt; found by itself if not given.")
 @click.option(
     "--hold-out",
@@ -53,6 +60,7 @@ def join(
     data_dir: Path,
     domains: tuple[str, ...],
     experts: tuple[str, ...],
+    generalists: tuple[str, ...],
     field: str | None,
     hold_out: float,
     skip_bad: bool,
@@ -72,12 +80,13 @@ def join(
     request = m.JoinRequest(
         token=_read_token(token),
         sources=tuple(_source(text, field, skip_bad) for text in domains),
-        experts=tuple(_expert(text) for text in experts),
+        experts=tuple(_expert(text, "--expert") for text in experts),
+        generalists=tuple(_expert(text, "--generalist") for text in generalists),
         embedder=str(Path(embedder).resolve()) if Path(embedder).is_dir() and embedder else embedder,
         hold_out=hold_out,
     )
-    if not request.token and not request.sources and not request.experts:
-        raise click.UsageError("give a TOKEN to join with, or --domain or --expert to add")
+    if not (request.token or request.sources or request.experts or request.generalists):
+        raise click.UsageError("give a TOKEN to join with, or --domain, --expert or --generalist to add")
     with shown(quiet=as_json) as tell:
         asyncio.run(join_federation(data_dir, request, tell))
     status, _ = asyncio.run(node_status(data_dir))
@@ -120,11 +129,11 @@ def _source(text: str, field: str | None, skip_bad: bool) -> "m.PromptSource":
     return m.PromptSource(check_domain_name(name), location, field or "", skip_bad)
 
 
-def _expert(text: str) -> "m.Expert":
+def _expert(text: str, option: str) -> "m.Expert":
     from ridgeway.proto import messages as m
 
     name, equals, address = text.partition("=")
     url, _, model = address.partition("#")
     if not equals or not url.startswith(("http://", "https://")):
-        raise click.BadParameter(f"{text!r} is no NAME=URL#MODEL with an http or https URL", param_hint="--expert")
+        raise click.BadParameter(f"{text!r} is no NAME=URL#MODEL with an http or https URL", param_hint=option)
     return m.Expert("", name, url, model)

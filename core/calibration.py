@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 # Before anything was measured; what eight domains of real prompts give.
 UNCALIBRATED = 8.0
+_PRIOR_SPREAD = 0.35
 CANDIDATES: npt.NDArray[np.float64] = np.geomspace(0.25, 256.0, 41)
 # Edges of the bins of confidence, of equal width in log odds: fine where decisions are sure, since most are.
 EDGES: npt.NDArray[np.float64] = np.concatenate(([0.0], 1.0 / (1.0 + np.exp(-np.linspace(-2.5, 7.5, 26))), [1.0]))
@@ -68,6 +69,9 @@ def count_confidence(scores: npt.NDArray[np.float64], right: npt.NDArray[np.bool
 def calibrate(counts: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> Calibration:
     """The candidate with the smallest log loss of its confidence, each bin standing for its middle.
 
+    A Gaussian prior on the logarithm of the temperature, around the default, keeps a handful of prompts that all went
+    right from making every decision certain; some hundred prompts outweigh it.
+
     Args:
         counts: as `count_confidence`, added up over domains and owners; weights are allowed.
     """
@@ -77,6 +81,7 @@ def calibrate(counts: npt.NDArray[np.float64] | npt.NDArray[np.int64]) -> Calibr
     middle = (EDGES[:-1] + EDGES[1:]) / 2
     seen, right = counts[..., 0], counts[..., 1]
     loss = -(right * np.log(middle) + (seen - right) * np.log1p(-middle)).sum(axis=1)
-    best = int(np.argmin(loss))
+    prior = np.square(np.log(CANDIDATES / UNCALIBRATED)) / (2 * _PRIOR_SPREAD**2)
+    best = int(np.argmin(loss + prior))
     error = float(np.abs(right[best] - seen[best] * middle).sum() / total)
     return Calibration(float(CANDIDATES[best]), int(total), error)

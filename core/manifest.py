@@ -80,8 +80,8 @@ class SolverSettings:
             raise ManifestError(f"pseudo_rows must be a positive finite number, not {self.pseudo_rows}; try 0.5")
 
 
-# Measured on hold-outs of real prompts (docs/results.md): pooled rows have one length, so that half a row of ridge suits
-# federations of any size, and columns that are not normalised tell domains apart better.
+# Measured on hold-outs of real prompts (docs/results.md): pooled rows have one length, so that half a row of ridge
+# suits federations of any size, and columns that are not normalised tell domains apart better.
 POOLED_SOLVER = SolverSettings(ridge=None, normalise_columns=False, pseudo_rows=0.5)
 
 

@@ -5,6 +5,7 @@ embedding and R W_2 / sqrt(h) for the pseudo-random block. A prompt costs the ga
 embeddings; the latter only for their length.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ from ridgeway.manifest import PooledSettings
 from ridgeway.pooled import WeightedTokens, lengths_of, pooled_embedding, weigh
 from ridgeway.projection import packed_signs, signs
 from ridgeway.router import RouterWeights, served_by
-from ridgeway.routing import Decision, NoKnownToken, refusal
+from ridgeway.routing import Decision, NoKnownToken, TokenView, refusal
 from ridgeway.vote_table import EmbedderMismatch
 
 # Vocabulary entries whose table rows are made at a time: 2,048 x 1,024 signs are 8 MB.
@@ -79,17 +80,22 @@ class PooledRouter:
         """
         return self._decide([encoding.ids for encoding in encodings], top_k)
 
-    def token_shares(self, tokens: WeightedTokens) -> npt.NDArray[np.float64]:
-        """What each token adds to each score of the first of these prompts, float64[tokens, K]; the bias is the rest.
+    def view(self, ids: Sequence[int], top_k: int | None = None) -> tuple[list[TokenView], npt.NDArray[np.float64]]:
+        """What each token adds to the scores, and the bias, float64[K]. Repetitions of a token share what it adds.
 
-        Repetitions of a token share its weight. The order is that of `tokens.ids`, for the tokens of the prompt.
+        Raises:
+            NoTokenVotes: `top_k` was given.
         """
-        domains = len(self.router.domains)
-        row = tokens.weights[[0]]
-        table = self._tables[tokens.ids[row.indices]] * row.data.astype(np.float64)[:, None]
+        _refuse_votes(top_k)
+        domains, tokens, counts = len(self.router.domains), weigh([ids], self.embedder), Counter(ids)
+        table = self._tables[tokens.ids] * tokens.weights.data.astype(np.float64)[:, None]
         length = lengths_of(pooled_embedding(tokens, self.embedder))[0]
-        shares: npt.NDArray[np.float64] = table[:, :domains] / length + table[:, domains:] / tokens.norms[0]
-        return shares
+        shares = dict(
+            zip(tokens.ids.tolist(), table[:, :domains] / length + table[:, domains:] / tokens.norms[0], strict=True)
+        )
+        nothing = np.zeros(domains, dtype=np.float64)
+        views = [TokenView(i, i in shares, shares[i] / counts[i] if i in shares else nothing) for i in ids]
+        return views, self.router.weights[-1]
 
     def scores(self, tokens: WeightedTokens) -> npt.NDArray[np.float64]:
         """The domains' scores of n prompts, float64, n x K."""
@@ -108,8 +114,7 @@ class PooledRouter:
         return np.where(tokens.known, scores.argmax(axis=1), -1), scores
 
     def _decide(self, lists: Sequence[Sequence[int]], top_k: int | None) -> list[Decision | NoKnownToken]:
-        if top_k is not None:
-            raise NoTokenVotes("under pooled features no tokens vote; leave top_k out")
+        _refuse_votes(top_k)
         if not lists:
             return []
         winners, scores = self.decide(lists)
@@ -128,6 +133,11 @@ class PooledRouter:
             self._experts.get(domain),
             self.router.version,
         )
+
+
+def _refuse_votes(top_k: int | None) -> None:
+    if top_k is not None:
+        raise NoTokenVotes("under pooled features no tokens vote; leave top_k out")
 
 
 def _tables(weights: npt.NDArray[np.float64], embedder: Embedder, settings: PooledSettings) -> npt.NDArray[np.float64]:

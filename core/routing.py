@@ -5,6 +5,7 @@ for numpy to pay; both give the same decisions to the bit, which the tests hold 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import NamedTuple, assert_never
@@ -17,7 +18,7 @@ from ridgeway.embedder import Embedder
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import DecisionRule, RoutingSettings
 from ridgeway.router import Expert, RouterWeights, served_by
-from ridgeway.vote_table import VoteTable, score_blocks
+from ridgeway.vote_table import VoteTable, score_blocks, softmax_entropy
 
 # Of n prompts: the winner's index (int64[n]; -1: no known token), its confidence (float64[n]), votes (float64, n x K).
 Outcomes = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -37,6 +38,7 @@ class Decision(NamedTuple):
         votes: for each domain its kept votes, or under `scores` its mean score, under pooled features its score.
         expert: who serves the domain; None if nobody does.
         router_version: the router that decided.
+        fallback: whether the router was not sure enough, so that `expert` is the generalist, or nobody.
     """
 
     domain: str
@@ -44,6 +46,26 @@ class Decision(NamedTuple):
     votes: dict[str, float]
     expert: Expert | None
     router_version: int
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokenView:
+    """What one token of a prompt adds to the decision.
+
+    Attributes:
+        token_id: its id.
+        kept: whether it counts: among the votes that were kept, or at all.
+        shares: what it adds to each domain's evidence, float64[K].
+        vote: the domain it votes for, by index; None where tokens do not vote, or for one that never does.
+        entropy: of the softmax of its scores, in nats; None likewise.
+    """
+
+    token_id: int
+    kept: bool
+    shares: npt.NDArray[np.float64]
+    vote: int | None = None
+    entropy: float | None = None
 
 
 def refusal() -> NoKnownToken:
@@ -159,6 +181,31 @@ class TokenRouter:
             return self.with_settings(way).decide(lists, way)
         winners, _, votes = self._outcomes(lists, way.top_k)
         return winners, self._evidence(votes)
+
+    def view(self, ids: Sequence[int], top_k: int | None = None) -> tuple[list[TokenView], npt.NDArray[np.float64]]:
+        """What each token adds to the evidence, and what every prompt starts with: nothing; float64[K]."""
+        domains = len(self._domains)
+        nothing = np.zeros(domains, dtype=np.float64)
+        if self.settings.rule is DecisionRule.SCORES:
+            rows = self._scores[np.array(ids, dtype=np.int64)]
+            counted = max(float(rows[:, -2].sum()), 1.0)
+            entropies = softmax_entropy(rows[:, :-2]).tolist()
+            return [
+                TokenView(i, bool(row[-2]), row[:-2] / counted, int(row[:-2].argmax()), entropy)
+                for i, row, entropy in zip(ids, rows, entropies, strict=True)
+            ], nothing
+        ranks = [self._rank_of(i) for i in ids]
+        voting = sorted((rank, place) for place, rank in enumerate(ranks) if rank < self._voters)
+        kept = {place for _, place in voting[: top_k or self.settings.top_k]}
+        views = []
+        for place, (token, rank) in enumerate(zip(ids, ranks, strict=True)):
+            if rank >= self._voters:
+                views.append(TokenView(token, kept=False, shares=nothing))
+                continue
+            vote = self._vote_list[rank]
+            shares = np.eye(domains)[vote] / len(kept) if place in kept else nothing
+            views.append(TokenView(token, place in kept, shares, vote, self._entropy_list[rank]))
+        return views, nothing
 
     def _evidence(self, votes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         if self.settings.rule is DecisionRule.SCORES:

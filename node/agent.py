@@ -120,7 +120,7 @@ class Agent:
                 await self._enrol(request, on_progress)
             self.state.require_membership()
             sources = {source.domain: prompt_source(source) for source in request.sources}
-            self.state.add(sources, request.experts)
+            self.state.add(sources, request.experts + request.generalists)
             self.state.keep_out(request.hold_out)
         wanted = set(self.state.sources()) if request.token else set(sources)
         fresh = {domain for domain, source in sources.items() if source.location == STANDARD_INPUT}

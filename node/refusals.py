@@ -4,6 +4,7 @@ import grpc
 
 from ridgeway.crypto.invitation import BadInvitation
 from ridgeway.crypto.owner_name import BadName
+from ridgeway.fallback import BadFallback
 from ridgeway.node.agent import UnknownSource
 from ridgeway.node.caller import NotYourNode
 from ridgeway.node.prompts import PromptError
@@ -17,6 +18,7 @@ from ridgeway.runtime.remote_errors import StatusTable, Unreachable
 REFUSALS: StatusTable = {
     NotYourNode: grpc.StatusCode.PERMISSION_DENIED,
     NoKnownToken: grpc.StatusCode.INVALID_ARGUMENT,
+    BadFallback: grpc.StatusCode.INVALID_ARGUMENT,
     NoTokenVotes: grpc.StatusCode.INVALID_ARGUMENT,
     BadRouteRequest: grpc.StatusCode.INVALID_ARGUMENT,
     BadName: grpc.StatusCode.INVALID_ARGUMENT,

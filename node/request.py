@@ -32,8 +32,21 @@ def check_request(request: m.JoinRequest, known_domains: set[str]) -> None:
     for source in request.sources:
         check_domain_name(source.domain)
         source_fingerprint(prompt_source(source))
+    own = known_domains | set(domains)
     for expert in request.experts:
-        _check_expert(expert, known_domains | set(domains))
+        if expert.domain not in own:
+            raise BadJoinRequest(
+                f"there is an expert for {expert.domain[:80]!r}, but no such domain; add --domain"
+                f" {expert.domain[:80]}=PATH, or offer it as a --generalist"
+            )
+        _check_expert(expert)
+    for generalist in request.generalists:
+        check_domain_name(generalist.domain)
+        if generalist.domain in own:
+            raise BadJoinRequest(
+                f"{generalist.domain} is a domain of this node; give the generalist another name, like general"
+            )
+        _check_expert(generalist)
 
 
 def prompt_source(source: m.PromptSource) -> PromptSource:
@@ -59,11 +72,7 @@ def _absolute(location: str) -> str:
     return str(Path(location).expanduser().absolute())
 
 
-def _check_expert(expert: m.Expert, domains: set[str]) -> None:
-    if expert.domain not in domains:
-        raise BadJoinRequest(
-            f"there is an expert for {expert.domain[:80]!r}, but no such domain; add --domain {expert.domain[:80]}=PATH"
-        )
+def _check_expert(expert: m.Expert) -> None:
     try:
         parts = urlsplit(expert.url)
     except ValueError as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import grpc
 
 from ridgeway.errors import RidgewayError
+from ridgeway.fallback import Fallback
 from ridgeway.node.router_store import RouterStore
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
@@ -37,8 +38,9 @@ class RoutingService:
         """One prompt."""
         self._authorise(context)
         router = self._routers.require()
+        fallback = Fallback.named(router.router, request.min_confidence, request.fallback)
         decision = await asyncio.to_thread(router.route, request.prompt, _top_k(request.top_k))
-        return m.RouteResponse(decision_message(decision))
+        return m.RouteResponse(decision_message(fallback.applied(decision)))
 
     async def route_batch(
         self, request: m.RouteBatchRequest, context: grpc.aio.ServicerContext
@@ -49,8 +51,9 @@ class RoutingService:
         most = min(PROMPTS_PER_CALL, VOTES_PER_CALL // len(router.router.domains))
         if len(request.prompts) > most:
             raise BadRouteRequest(f"a call takes {most} prompts, not {len(request.prompts)}; split the batch")
+        fallback = Fallback.named(router.router, request.min_confidence, request.fallback)
         outcomes = await asyncio.to_thread(router.route_batch, request.prompts, _top_k(request.top_k))
-        return m.RouteBatchResponse(tuple(_entry(outcome) for outcome in outcomes))
+        return m.RouteBatchResponse(tuple(_entry(fallback.applied(outcome)) for outcome in outcomes))
 
 
 def decision_message(decision: Decision) -> m.Decision:
@@ -62,6 +65,7 @@ def decision_message(decision: Decision) -> m.Decision:
         votes=tuple(m.DomainVote(domain, votes) for domain, votes in decision.votes.items()),
         expert=m.Expert(expert.owner, expert.domain, expert.url, expert.model) if expert else None,
         router_version=decision.router_version,
+        fallback=decision.fallback,
     )
 
 

@@ -383,6 +383,8 @@ class RouteRequest:
 
     prompt: str = field(default="", repr=False)
     top_k: int = 0
+    min_confidence: float = 0.0
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +393,8 @@ class RouteBatchRequest:
 
     prompts: tuple[str, ...] = field(default=(), repr=False)
     top_k: int = 0
+    min_confidence: float = 0.0
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,6 +414,7 @@ class Decision:
     votes: tuple[DomainVote, ...] = ()
     expert: Expert | None = None
     router_version: int = 0
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,6 +458,7 @@ class JoinRequest:
     experts: tuple[Expert, ...] = ()
     embedder: str = ""
     hold_out: float = 0.0
+    generalists: tuple[Expert, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -435,20 +435,28 @@ class OwnerResponse(_message.Message):
     def __init__(self, sum_digest: _Optional[bytes] = ...) -> None: ...
 
 class RouteRequest(_message.Message):
-    __slots__ = ("prompt", "top_k")
+    __slots__ = ("prompt", "top_k", "min_confidence", "fallback")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
+    MIN_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     top_k: int
-    def __init__(self, prompt: _Optional[str] = ..., top_k: _Optional[int] = ...) -> None: ...
+    min_confidence: float
+    fallback: str
+    def __init__(self, prompt: _Optional[str] = ..., top_k: _Optional[int] = ..., min_confidence: _Optional[float] = ..., fallback: _Optional[str] = ...) -> None: ...
 
 class RouteBatchRequest(_message.Message):
-    __slots__ = ("prompts", "top_k")
+    __slots__ = ("prompts", "top_k", "min_confidence", "fallback")
     PROMPTS_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
+    MIN_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_FIELD_NUMBER: _ClassVar[int]
     prompts: _containers.RepeatedScalarFieldContainer[str]
     top_k: int
-    def __init__(self, prompts: _Optional[_Iterable[str]] = ..., top_k: _Optional[int] = ...) -> None: ...
+    min_confidence: float
+    fallback: str
+    def __init__(self, prompts: _Optional[_Iterable[str]] = ..., top_k: _Optional[int] = ..., min_confidence: _Optional[float] = ..., fallback: _Optional[str] = ...) -> None: ...
 
 class RouteResponse(_message.Message):
     __slots__ = ("decision",)
@@ -471,18 +479,20 @@ class BatchEntry(_message.Message):
     def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ..., refusal: _Optional[str] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("domain", "confidence", "votes", "expert", "router_version")
+    __slots__ = ("domain", "confidence", "votes", "expert", "router_version", "fallback")
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     VOTES_FIELD_NUMBER: _ClassVar[int]
     EXPERT_FIELD_NUMBER: _ClassVar[int]
     ROUTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_FIELD_NUMBER: _ClassVar[int]
     domain: str
     confidence: float
     votes: _containers.RepeatedCompositeFieldContainer[DomainVote]
     expert: Expert
     router_version: int
-    def __init__(self, domain: _Optional[str] = ..., confidence: _Optional[float] = ..., votes: _Optional[_Iterable[_Union[DomainVote, _Mapping]]] = ..., expert: _Optional[_Union[Expert, _Mapping]] = ..., router_version: _Optional[int] = ...) -> None: ...
+    fallback: bool
+    def __init__(self, domain: _Optional[str] = ..., confidence: _Optional[float] = ..., votes: _Optional[_Iterable[_Union[DomainVote, _Mapping]]] = ..., expert: _Optional[_Union[Expert, _Mapping]] = ..., router_version: _Optional[int] = ..., fallback: bool = ...) -> None: ...
 
 class DomainVote(_message.Message):
     __slots__ = ("domain", "votes")
@@ -505,18 +515,20 @@ class PromptSource(_message.Message):
     def __init__(self, domain: _Optional[str] = ..., location: _Optional[str] = ..., field: _Optional[str] = ..., skip_bad: bool = ...) -> None: ...
 
 class JoinRequest(_message.Message):
-    __slots__ = ("token", "sources", "experts", "embedder", "hold_out")
+    __slots__ = ("token", "sources", "experts", "embedder", "hold_out", "generalists")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     EXPERTS_FIELD_NUMBER: _ClassVar[int]
     EMBEDDER_FIELD_NUMBER: _ClassVar[int]
     HOLD_OUT_FIELD_NUMBER: _ClassVar[int]
+    GENERALISTS_FIELD_NUMBER: _ClassVar[int]
     token: str
     sources: _containers.RepeatedCompositeFieldContainer[PromptSource]
     experts: _containers.RepeatedCompositeFieldContainer[Expert]
     embedder: str
     hold_out: float
-    def __init__(self, token: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[PromptSource, _Mapping]]] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ..., embedder: _Optional[str] = ..., hold_out: _Optional[float] = ...) -> None: ...
+    generalists: _containers.RepeatedCompositeFieldContainer[Expert]
+    def __init__(self, token: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[PromptSource, _Mapping]]] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ..., embedder: _Optional[str] = ..., hold_out: _Optional[float] = ..., generalists: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ...) -> None: ...
 
 class LeaveRequest(_message.Message):
     __slots__ = ("domain",)

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,7 +60,8 @@ def test_invite_join_route_status_leave_evict(tmp_path: Path, home: dict[str, st
         token = document("invite", "law-firm", "--data-dir", center)["token"]
         joined = document(
             "join", "-", "--data-dir", firm, "--domain", f"legal={train_path('legal')}",
-            "--expert", "legal=https://llm.example/v1#law-8b", stdin=token,
+            "--expert", "legal=https://llm.example/v1#law-8b",
+            "--generalist", "general=https://llm.example/v1#all-70b", stdin=token,
         )  # fmt: skip
         assert joined["owner"] == "law-firm"
         assert joined["domains"][0]["committed"]
@@ -105,13 +107,39 @@ def check_routing(data_dir: str) -> None:
     decision = document("route", "--data-dir", data_dir, "Review this contract clause on liability.")
     assert decision["domain"] == "legal"
     assert decision["expert"] == {"owner": "law-firm", "url": "https://llm.example/v1", "model": "law-8b"}
-    assert sum(decision["votes"].values()) <= 10
+    assert max(decision["votes"], key=decision["votes"].get) == "legal"
+    assert document("route", "--data-dir", data_dir, "--top-k", "3", "contract", code=1)["error"] == "NoTokenVotes"
+    check_explaining(data_dir)
+    check_fallback(data_dir)
     assert document("route", "--data-dir", data_dir, "-", stdin="python list index out of range")["domain"] == "coding"
     refusal = document("route", "--data-dir", data_dir, "  ", code=4)
     assert refusal["error"] == "NoKnownToken"
     held_out = ridgeway("route", "--data-dir", data_dir, "--file", str(held_out_path("coding")), "--json")
     chosen = [json.loads(line)["domain"] for line in held_out.splitlines()]
     assert (len(chosen), chosen.count("coding") >= 12) == (18, True)
+
+
+def check_explaining(data_dir: str) -> None:
+    prompt, html = "Does clause 4 limit liability? 🙂", Path(data_dir).parent / "why.html"
+    explained = document("route", "--data-dir", data_dir, "--explain", "--html", str(html), prompt)
+    why = explained["explanation"]
+    total = sum(segment["share"]["chosen"] for segment in why["segments"]) + why["bias"]["chosen"]
+    assert total == pytest.approx(explained["votes"][explained["domain"]])
+    assert "liability" in [segment["text"] for segment in why["segments"]]
+    assert "liability</mark>" in html.read_text()
+    assert stat.S_IMODE(html.stat().st_mode) == 0o600
+    shown = ridgeway("route", "--data-dir", data_dir, "--explain", prompt)
+    assert "liability" in shown
+    assert "bias" in shown
+
+
+def check_fallback(data_dir: str) -> None:
+    unsure = ("route", "--data-dir", data_dir, "--min-confidence", "1.0", "Review this contract.")
+    nobody = document(*unsure)
+    assert (nobody["fallback"], nobody["expert"], nobody["domain"]) == (True, None, "legal")
+    generalist = document(*unsure, "--fallback", "general")
+    assert (generalist["fallback"], generalist["expert"]["model"]) == (True, "all-70b")
+    assert document(*unsure, "--fallback", "nobody-knows", code=1)["error"] == "BadFallback"
 
 
 @pytest.mark.timeout(180)

@@ -19,6 +19,7 @@ from ridgeway.calibration import BINS, CANDIDATES
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.coordinator.ledger import Ledger
 from ridgeway.manifest import DecisionRule, FeatureMap, RoutingSettings
+from ridgeway.node.handover import join_federation
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.router_artifact import decode_router
@@ -183,3 +184,29 @@ def test_a_ledger_of_the_release_before_gets_its_new_tables(tmp_path: Path) -> N
     ledger.close()
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+async def test_a_fallback_is_asked_for_over_grpc(tmp_path: Path) -> None:
+    async with coordinator_at(tmp_path / "coordinator") as coordinator:
+        alpha = node_at(tmp_path, "alpha")
+        law = write_prompts(tmp_path / "law.jsonl", prompts(0))
+        general = m.Expert("", "general", "https://llm.example/v1", "all")
+        source = m.PromptSource("law", str(law))
+        token = await coordinator.invite("alpha")
+        request = m.JoinRequest(token, (source,), embedder=str(alpha.embedder), generalists=(general,))
+        await join_federation(alpha.data_dir, request, lambda _: None)
+        async with daemon(alpha):
+            await alpha.until(lambda status: status.router_version > 0)
+            sure = await alpha.call(rpc.ROUTE, m.RouteRequest("w1 w2"))
+            assert sure.decision is not None
+            assert (sure.decision.fallback, sure.decision.expert) == (False, None)
+            # A router with one domain is always certain, so only the limit itself can be asked for more.
+            batch = m.RouteBatchRequest(("w1 w2", ""), min_confidence=1.0, fallback="general")
+            first, second = (await alpha.call(rpc.ROUTE_BATCH, batch)).entries
+            assert first.decision is not None
+            assert first.decision.fallback is False
+            assert "no token" in second.refusal
+            async with refused(grpc.StatusCode.INVALID_ARGUMENT, "known: general"):
+                await alpha.call(rpc.ROUTE, m.RouteRequest("w1", 0, 0.5, "genral"))
+            async with refused(grpc.StatusCode.INVALID_ARGUMENT, "from 0 to 1"):
+                await alpha.call(rpc.ROUTE, m.RouteRequest("w1", 0, 2.0))

@@ -1,12 +1,13 @@
 """Laws of the mathematics: exactness, order, and agreement of every fast path with its oracle."""
 
 import random
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 import oracle
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from toy import WORDS, toy_embedder
@@ -169,6 +170,9 @@ def test_one_prompt_a_batch_and_the_oracle_agree(
     total = total_of(made)
     a, b = total.normal_equations()
     solution = solve(a, b, total.masses, total.rows, SolverSettings(prior_correction=correct))
+    # Domains with the same prompts get the same column but for rounding; which of them wins is then nobody's to say.
+    columns = solution.weights.T
+    assume(all(np.abs(p - q).max() > 1e-9 for p, q in combinations(columns, 2)))
     chosen = RoutingSettings(rule, top_k)
     router = TokenRouter(RouterWeights(1, total.domains, solution.weights, 0.01, b"", b""), EMBEDDER, chosen)
     batch = router.route_batch(asked)

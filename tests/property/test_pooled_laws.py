@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy import WORDS, toy_embedder
 
-from ridgeway.calibration import CANDIDATES, Calibration, calibrate, count_confidence, softmax
+from ridgeway.calibration import BINS, CANDIDATES, UNCALIBRATED, Calibration, calibrate, count_confidence, softmax
 from ridgeway.contribution_check import check_contribution
 from ridgeway.feature_map import accumulator, ready_router
 from ridgeway.manifest import (
@@ -106,9 +106,10 @@ def test_one_prompt_and_a_batch_decide_alike_and_as_the_explicit_product(
 
 @given(contributions, prompts.filter(lambda prompt: any(word in WORDS for word in prompt.split())))
 def test_the_tokens_shares_and_the_bias_add_up_to_the_score(made: list[tuple[str, list[str]]], prompt: str) -> None:
-    router, tokens = trained(made), weigh([EMBEDDER.encode(prompt)], EMBEDDER)
-    total = router.token_shares(tokens).sum(axis=0) + router.router.weights[-1]
-    np.testing.assert_allclose(total, router.scores(tokens)[0], atol=1e-9)
+    router = trained(made)
+    views, bias = router.view(EMBEDDER.encode(prompt))
+    total = np.sum([view.shares for view in views], axis=0) + bias
+    np.testing.assert_allclose(total, list(router.route(prompt).votes.values()), atol=1e-9)
 
 
 def test_a_federation_without_the_pseudo_random_block_routes() -> None:
@@ -142,7 +143,7 @@ def test_the_signs_are_the_same_everywhere() -> None:
     assert not np.array_equal(packed[:2], packed_signs(1, 30522, 1024)[:2])
 
 
-@given(st.integers(0, 2**32), st.sampled_from([1.0, 4.0, 11.0]))
+@given(st.integers(0, 2**32), st.sampled_from([3.0, 6.0, 14.0]))
 def test_calibration_finds_the_temperature_that_made_the_answers(seed: int, truth: float) -> None:
     generator = np.random.default_rng(seed)
     scores = generator.normal(size=(4000, 3)) / truth * 2.0
@@ -156,5 +157,12 @@ def test_calibration_finds_the_temperature_that_made_the_answers(seed: int, trut
     assert (counts[:, :, 0].sum(axis=1) == 4000).all()
 
 
+def test_a_handful_of_right_answers_makes_nothing_certain() -> None:
+    scores = np.array([[0.3, 0.0, -0.1]] * 7)
+    found = calibrate(count_confidence(scores, np.ones(7, dtype=np.bool_)))
+    assert found.inverse_temperature < 2 * UNCALIBRATED
+    assert found.confidence(scores[:1])[0] < 0.99
+
+
 def test_without_hold_outs_the_temperature_is_the_default() -> None:
-    assert calibrate(np.zeros((CANDIDATES.size, 27, 2), dtype=np.int64)) == Calibration()
+    assert calibrate(np.zeros((CANDIDATES.size, BINS, 2), dtype=np.int64)) == Calibration()
