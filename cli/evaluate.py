@@ -55,6 +55,19 @@ DIRECTORY = click.Path(path_type=Path, file_okay=False, exists=True)
     show_default=True,
     help="Votes of the surest tokens, or the sum of all scores.",
 )
+@click.option(
+    "--compare",
+    "compared",
+    is_flag=True,
+    help="Compare all ways to route with chance, nearest neighbours and classifiers that see all data.",
+)
+@click.option(
+    "--plot",
+    "plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="With --compare: write the figures as PNG and SVG.",
+)
 @json_option
 def evaluate(
     train: Path,
@@ -68,6 +81,8 @@ def evaluate(
     prior_correction: str | None,
     top_k: int,
     rule: str,
+    compared: bool,
+    plots: Path | None,
     as_json: bool,
 ) -> None:
     """Compute a router from TRAIN as a federation would, in one process, and route TEST with it.
@@ -90,6 +105,11 @@ def evaluate(
         rule=rule,
     )
     names = domains.split(",") if domains else sorted(path.stem for path in train.glob("*.jsonl"))
+    if plots is not None and not compared:
+        raise click.UsageError("--plot draws a comparison; add --compare")
+    if compared:
+        _compare(train, test, names, embedder, plots, as_json)
+        return
     outcome, used = evaluate_directories(train, test, names, load_embedder(embedder), wishes)
     document = evaluation_document(outcome) | {
         "features": features,
@@ -102,6 +122,25 @@ def evaluate(
         emit(document)
     else:
         print_evaluation(outcome)
+
+
+def _compare(train: Path, test: Path, names: list[str], embedder: str, plots: Path | None, as_json: bool) -> None:
+    from ridgeway.cli.comparison_plots import plot
+    from ridgeway.cli.comparison_run import accuracy_by_top_k, compare, read_domains
+    from ridgeway.cli.comparison_view import comparison_document, print_comparison
+    from ridgeway.embedders import load_embedder
+
+    learned, asked, loaded = read_domains(train, names), read_domains(test, names), load_embedder(embedder)
+    results = []
+    for result in compare(learned, asked, loaded, lambda name: click.echo(f"{name} ...", err=True)):
+        results.append(result)
+        if as_json:
+            emit(comparison_document(result))
+    if not as_json:
+        print_comparison(results)
+    if plots is not None:
+        for file in plot(plots, results, accuracy_by_top_k(learned, asked, loaded)):
+            click.echo(f"wrote {file}", err=True)
 
 
 def evaluation_document(outcome: "Evaluation") -> dict[str, Any]:

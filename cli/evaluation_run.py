@@ -4,23 +4,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ridgeway.ahead import encode_ahead
-from ridgeway.contribution_check import check_contribution
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.embedder import Embedder
 from ridgeway.evaluation import Evaluation, evaluate
-from ridgeway.feature_map import Router, accumulator, ready_router
+from ridgeway.feature_map import Accumulator, Router, accumulator
 from ridgeway.manifest import Manifest
 from ridgeway.node.counting import add_prompts
 from ridgeway.node.prompts import PromptSource, batches, read_prompts
-from ridgeway.ridge import solve
-from ridgeway.router import RouterWeights
 from ridgeway.routing import Decision
-from ridgeway.statistics import encode_contribution
-from ridgeway.sums import FederationSum
+from ridgeway.training import train
 
 
 def evaluate_directories(
-    train: Path, test: Path, domains: list[str], embedder: Embedder, wishes: Wishes
+    train_folder: Path, test: Path, domains: list[str], embedder: Embedder, wishes: Wishes
 ) -> tuple[Evaluation, float]:
     """Train on DOMAIN.jsonl of one directory, test on those of another; the evaluation and the ridge that was used.
 
@@ -28,7 +24,7 @@ def evaluate_directories(
         RidgewayError: files are missing or bad, or a domain has no token.
     """
     manifest = wishes.manifest("evaluation", embedder.fingerprint)
-    router = train_router({d: PromptSource(str(train / f"{d}.jsonl")) for d in domains}, embedder, manifest)
+    router = train_router({d: PromptSource(str(train_folder / f"{d}.jsonl")) for d in domains}, embedder, manifest)
     true: list[str] = []
     chosen: list[str | None] = []
     with ThreadPoolExecutor(max_workers=1) as executor:
@@ -43,16 +39,10 @@ def evaluate_directories(
 
 def train_router(sources: dict[str, PromptSource], embedder: Embedder, manifest: Manifest) -> Router:
     """The router of a federation in which every domain has one owner."""
-    total = FederationSum(manifest.dimension, manifest.fraction_bits)
-    for domain, source in sources.items():
+
+    def added(source: PromptSource) -> Accumulator:
         rows = accumulator(manifest, embedder)
         add_prompts(source, embedder, rows)
-        statistics = rows.statistics()
-        vector = encode_contribution(statistics, manifest.mass, manifest.fraction_bits)
-        check_contribution(vector, manifest.dimension, manifest.mass, manifest.fraction_bits, statistics.rows)
-        total.add(domain, vector, statistics.rows)
-    a, b = total.normal_equations()
-    solution = solve(a, b, total.masses, total.rows, manifest.solver)
-    digest = manifest.digest()
-    weights = RouterWeights(1, total.domains, solution.weights, solution.ridge, total.digest(digest), digest)
-    return ready_router(weights, embedder, manifest)
+        return rows
+
+    return train(((domain, added(source)) for domain, source in sources.items()), embedder, manifest)

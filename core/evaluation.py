@@ -45,6 +45,23 @@ class Evaluation:
         return float(np.mean(list(self.per_domain.values())))
 
 
+def bootstrap_interval(
+    outcome: Evaluation, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """The percentile bootstrap interval of the balanced accuracy (Efron and Tibshirani 1993, chapter 13).
+
+    Prompts are drawn with replacement within each domain; of n prompts that were right with frequency p, a resample has
+    a binomial number of right ones, so that is drawn directly.
+    """
+    totals = outcome.confusion.sum(axis=1)
+    tried = totals > 0
+    right = np.diag(outcome.confusion)[tried] / totals[tried]
+    drawn = np.random.default_rng(seed).binomial(totals[tried], right, size=(resamples, int(tried.sum())))
+    means = (drawn / totals[tried]).mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
 def evaluate(true: Sequence[str], chosen: Sequence[str | None], domains: Sequence[str]) -> Evaluation:
     """Count which domain each prompt went to; None stands for a prompt that could not be routed.
 

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"core", "crypto", "proto", "protocol", "embedders", "runtime", "coordinator", "node", "cli", "samples"}
+PACKAGES = {
+    "core",
+    "baselines",
+    "crypto",
+    "proto",
+    "protocol",
+    "embedders",
+    "runtime",
+    "coordinator",
+    "node",
+    "cli",
+    "samples",
+}
 
 # What each folder may import of the others, besides itself.
 ALLOWED = {
@@ -21,6 +33,7 @@ ALLOWED = {
     "samples": {"core"},
     "coordinator": {"core", "crypto", "proto", "protocol", "embedders", "runtime"},
     "node": {"core", "crypto", "proto", "protocol", "embedders", "runtime"},
+    "baselines": {"core", "proto"},
     "cli": PACKAGES - {"cli"},
 }
 

@@ -1,0 +1,1 @@
+"""What Ridgeway is measured against: routers that see all prompts in one place, and chance."""
