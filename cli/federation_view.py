@@ -59,7 +59,10 @@ def federation_document(status: "m.FederationStatus") -> dict[str, Any]:
                 "rows": domain.rows,
                 "owners": list(domain.owners),
                 "too_small_to_trust": is_too_small(domain, manifest["feature_map"]),
-                "experts": [{"owner": e.owner, "url": e.url, "model": e.model} for e in domain.experts],
+                "experts": [
+                    {"owner": e.owner, "url": e.url, "model": e.model, "price": e.price, "latency_ms": e.latency_ms}
+                    for e in domain.experts
+                ],
             }
             for domain in status.domains
         ],

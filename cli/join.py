@@ -29,14 +29,14 @@ STANDARD_INPUT = "-"
     "--expert",
     "experts",
     multiple=True,
-    metavar="NAME=URL#MODEL",
-    help="An OpenAI-compatible endpoint that serves a domain (repeatable).",
+    metavar="NAME=URL#MODEL[,price=X]",
+    help="An OpenAI-compatible endpoint that serves a domain, and its price per million tokens (repeatable).",
 )
 @click.option(
     "--generalist",
     "generalists",
     multiple=True,
-    metavar="NAME=URL#MODEL",
+    metavar="NAME=URL#MODEL[,price=X]",
     help="An endpoint that serves what no domain does, for `route --fallback NAME` (repeatable).",
 )
 @click.option("--field", help="The field, column or dotted path of the prompt; found by itself if not given.")
@@ -133,7 +133,19 @@ def _expert(text: str, option: str) -> "m.Expert":
     from ridgeway.proto import messages as m
 
     name, equals, address = text.partition("=")
+    # Only what follows the last ",price=" is a price, so that a comma in a model's name stays one.
+    address, priced, price = address.rpartition(",price=") if ",price=" in address else (address, "", "")
     url, _, model = address.partition("#")
     if not equals or not url.startswith(("http://", "https://")):
         raise click.BadParameter(f"{text!r} is no NAME=URL#MODEL with an http or https URL", param_hint=option)
-    return m.Expert("", name, url, model)
+    return m.Expert("", name, url, model, _price(price, option) if priced else None)
+
+
+def _price(text: str, option: str) -> float:
+    try:
+        price = float(text)
+    except ValueError:
+        price = -1.0
+    if not 0.0 <= price < float("inf"):
+        raise click.BadParameter(f"{text!r} is no price per million tokens, like 2.5", param_hint=option)
+    return price

@@ -24,9 +24,17 @@ from ridgeway.cli.duration import seconds
     show_default=True,
     help="How often to look for changed files; 0 never.",
 )
+@click.option(
+    "--probe",
+    type=seconds,
+    metavar="TIME",
+    default="1m",
+    show_default=True,
+    help="How often to time the answers of this node's experts, for `route --objective latency`; 0 never.",
+)
 @json_option
 @click.pass_context
-def node(ctx: click.Context, data_dir: Path, listen: str | None, refresh: float, as_json: bool) -> None:
+def node(ctx: click.Context, data_dir: Path, listen: str | None, refresh: float, probe: float, as_json: bool) -> None:
     """Run the daemon of a data owner, until SIGTERM or Ctrl-C.
 
     It follows the router feed, contributes again when files change, renews its certificate, and answers local programs
@@ -42,6 +50,6 @@ def node(ctx: click.Context, data_dir: Path, listen: str | None, refresh: float,
             click.echo(f"serving on {data_dir / 'node.sock'}" + (f" and {address}" if address else ""))
 
     async def run(stop: asyncio.Event) -> None:
-        await serve(NodeSettings(data_dir, listen, refresh), stop, ready)
+        await serve(NodeSettings(data_dir, listen, refresh, probe_s=probe), stop, ready)
 
     run_daemon(run, debug=bool(ctx.find_root().params.get("debug")))

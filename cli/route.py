@@ -43,6 +43,13 @@ SHOWN_CHARACTERS = 60
     metavar="NAME|none",
     help="What the generalist expert serves that gets unsure prompts; none is nobody.",
 )
+@click.option(
+    "--objective",
+    default="accuracy",
+    show_default=True,
+    metavar="accuracy|cost|latency|W1,W2,W3",
+    help="Among experts of nearly tied domains: the likeliest, the cheapest, the quickest, or by weights of the three.",
+)
 @click.option("--explain", "explained", is_flag=True, help="Show what each token adds to the decision.")
 @click.option(
     "--html",
@@ -61,6 +68,7 @@ def route(
     top_k: int | None,
     min_confidence: float,
     fallback: str,
+    objective: str,
     explained: bool,
     html: Path | None,
     as_json: bool,
@@ -71,13 +79,14 @@ def route(
     object a prompt. No daemon has to run, and nothing leaves this machine. A prompt that goes to the fallback, even to
     nobody, is answered: the exit code is 0.
     """
+    from ridgeway.expert_choice import Objective
     from ridgeway.fallback import Fallback
     from ridgeway.node.handover import load_router
 
     if (prompt is None) == (file is None):
         raise click.UsageError("give either PROMPT or --file FILE")
     router = load_router(data_dir)
-    unsure = Fallback.named(router.router, min_confidence, fallback)
+    unsure, wished = Fallback.named(router.router, min_confidence, fallback), Objective.parse(objective)
     if prompt is not None:
         text = sys.stdin.read() if prompt == "-" else prompt
         outcomes: Iterable[tuple[str, Decision | NoKnownToken]] = [(text, router.route(text, top_k))]
@@ -86,7 +95,9 @@ def route(
     failed, why = 0, _Explaining(router, top_k, explained or html is not None)
     for number, (text, outcome) in enumerate(outcomes):
         failed += isinstance(outcome, Exception)
-        _print_one(number, text, unsure.applied(outcome), why(text, outcome), as_json, explained)
+        _print_one(
+            number, text, wished.applied(unsure.applied(outcome), router), why(text, outcome), as_json, explained
+        )
     if html is not None:
         why.write(html)
     if failed:

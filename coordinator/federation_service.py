@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -274,7 +275,9 @@ def _checked_expert(owner: str, expert: m.Expert) -> m.Expert:
         raise BadExpert(
             f"the expert's URL for {expert.domain} holds a password, which every owner would see; remove it"
         )
-    return m.Expert(owner, expert.domain, expert.url, expert.model)
+    if not all(value is None or 0.0 <= value < float("inf") for value in (expert.price, expert.latency_ms)):
+        raise BadExpert(f"price and latency of the expert for {expert.domain} must be finite and not negative")
+    return replace(expert, owner=owner)
 
 
 def _expert_order(expert: m.Expert) -> tuple[str, str, str]:

@@ -201,8 +201,8 @@ class Ledger:
         with self._transaction() as connection:
             connection.execute("DELETE FROM experts WHERE owner = ?", (owner,))
             connection.executemany(
-                "INSERT OR IGNORE INTO experts VALUES (?, ?, ?, ?)",
-                [(owner, e.domain, e.url, e.model) for e in experts],
+                "INSERT OR IGNORE INTO experts VALUES (?, ?, ?, ?, ?, ?)",
+                [(owner, e.domain, e.url, e.model, e.price, e.latency_ms) for e in experts],
             )
             _raise(connection, "revision")
 

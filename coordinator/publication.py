@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
 from ridgeway.manifest import Manifest
+from ridgeway.proto.experts import expert_of
 from ridgeway.proto.messages import RouterChunk
 from ridgeway.proto.router_artifact import encode_router, pieces
 from ridgeway.ridge import solve
@@ -65,7 +66,7 @@ def snapshot(federation: Federation, known: tuple[int, int]) -> Snapshot | None:
     revision, edition = federation.ledger.revision, federation.trials.edition
     if (revision, edition) == known:
         return None
-    experts = tuple(Expert(e.owner, e.domain, e.url, e.model) for e in federation.ledger.experts())
+    experts = tuple(expert_of(e) for e in federation.ledger.experts())
     newest = federation.trials.newest(1)
     verdict = newest[0][1] if newest else None
     return Snapshot(revision, federation.sum.copy(), federation.sum_digest, experts, edition, verdict)

@@ -4,7 +4,7 @@ import sqlite3
 
 from ridgeway.errors import RidgewayError
 
-LEDGER_VERSION = 2
+LEDGER_VERSION = 3
 
 # A standing with a record and no payload is a tombstone: the domain was withdrawn, its sequence number stays taken.
 # Committed rounds of secure aggregation will be a second kind of entry of the sum, beside standings.
@@ -58,8 +58,13 @@ CREATE TABLE trials (
 ) STRICT;
 """
 
+_EXPERT_COSTS = """
+ALTER TABLE experts ADD COLUMN price REAL;
+ALTER TABLE experts ADD COLUMN latency_ms REAL;
+"""
+
 # What makes a ledger of each version from one of the version before.
-_STEPS = {1: _TABLES, 2: _TRIALS}
+_STEPS = {1: _TABLES, 2: _TRIALS, 3: _EXPERT_COSTS}
 
 
 class LedgerError(RidgewayError):

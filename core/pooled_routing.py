@@ -80,6 +80,11 @@ class PooledRouter:
         """
         return self._decide([encoding.ids for encoding in encodings], top_k)
 
+    def probabilities(self, decision: Decision) -> dict[str, float]:
+        """The chance of each domain, in the order of the domains."""
+        chances = self._calibration.probabilities(np.array([list(decision.votes.values())]))[0]
+        return dict(zip(self.router.domains, chances.tolist(), strict=True))
+
     def view(self, ids: Sequence[int], top_k: int | None = None) -> tuple[list[TokenView], npt.NDArray[np.float64]]:
         """What each token adds to the scores, and the bias, float64[K]. Repetitions of a token share what it adds.
 

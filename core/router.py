@@ -19,12 +19,16 @@ class Expert:
         domain: what it serves.
         url: base URL, http or https.
         model: the model's name there; may be empty.
+        price: per million tokens, in the federation's currency; None: not known.
+        latency_ms: as its owner's node measured it; None: not known.
     """
 
     owner: str
     domain: str
     url: str
     model: str
+    price: float | None = None
+    latency_ms: float | None = None
 
 
 def served_by(experts: Iterable[Expert]) -> dict[str, Expert]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding
 
+from ridgeway.calibration import softmax
 from ridgeway.embedder import Embedder
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import DecisionRule, RoutingSettings
@@ -181,6 +182,15 @@ class TokenRouter:
             return self.with_settings(way).decide(lists, way)
         winners, _, votes = self._outcomes(lists, way.top_k)
         return winners, self._evidence(votes)
+
+    def probabilities(self, decision: Decision) -> dict[str, float]:
+        """The chance of each domain, in the order of the domains; before there are hold-outs its share of the votes."""
+        evidence = self._evidence(np.array([list(decision.votes.values())]))
+        if self.router.calibration is not None:
+            evidence = self.router.calibration.probabilities(evidence)
+        elif self.settings.rule is DecisionRule.SCORES:
+            evidence = softmax(evidence)
+        return dict(zip(self._domains, evidence[0].tolist(), strict=True))
 
     def view(self, ids: Sequence[int], top_k: int | None = None) -> tuple[list[TokenView], npt.NDArray[np.float64]]:
         """What each token adds to the evidence, and what every prompt starts with: nothing; float64[K]."""

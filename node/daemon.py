@@ -15,6 +15,7 @@ from ridgeway.errors import RidgewayError
 from ridgeway.node.agent import Agent, is_member
 from ridgeway.node.caller import require_own
 from ridgeway.node.control_service import SOCKET, ControlService
+from ridgeway.node.latency import Latencies, answer_ms, worth_telling
 from ridgeway.node.link import is_transient, read_tls
 from ridgeway.node.persistence import jittered
 from ridgeway.node.refusals import REFUSALS
@@ -56,6 +57,7 @@ class NodeSettings:
         data_dir: its directory.
         listen: HOST:PORT for routing over mutual TLS; None serves only the socket in the data directory.
         refresh_s: how often to look whether the files changed; 0 never.
+        probe_s: how often to time the experts' answers, on average; 0 never.
         now: the clock.
     """
 
@@ -63,6 +65,7 @@ class NodeSettings:
     listen: str | None = None
     refresh_s: float = 600.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    probe_s: float = 60.0
 
 
 class Daemon:
@@ -75,6 +78,7 @@ class Daemon:
         self._problems: dict[str, str] = {}
         self._following = False
         self._tried_version = 0
+        self._latencies = Latencies()
         self._jitter = random.random()  # noqa: S311 - spreads renewals, protects nothing
         agent.on_membership = self._membership_changed.set
 
@@ -95,6 +99,8 @@ class Daemon:
                 duties.create_task(self._repeat("feed", self._follow_routers))
                 duties.create_task(self._repeat("contributions", self._keep_current))
                 duties.create_task(self._repeat("trials", self._try_routers))
+                if self._settings.probe_s:
+                    duties.create_task(self._repeat("experts", self._probe_experts))
                 duties.create_task(self._repeat("certificate", self._keep_certified))
 
     async def _until_membership_changes(self) -> None:
@@ -147,6 +153,20 @@ class Daemon:
             raise
         self._tried_version = router.router.version
         _log.info("tried router %d on %d prompts held out", self._tried_version, tried)
+
+    async def _probe_experts(self, _: Backoff) -> None:
+        """Time our experts' answers, and tell the coordinator when they have changed much."""
+        state = self._agent.state
+        told = {expert.url: expert.latency_ms for expert in state.experts()}
+        for url in told:
+            self._latencies.add(url, await asyncio.to_thread(answer_ms, url))
+        changed = {
+            url: now for url, before in told.items() if worth_telling(before, now := self._latencies.median(url))
+        }
+        if changed:
+            state.measured(changed)
+            self._agent.unsettled.set()
+        await asyncio.sleep(self._settings.probe_s * (0.5 + random.random()))  # noqa: S311 - spreads probes
 
     async def _keep_current(self, _: Backoff) -> None:
         unsettled = self._agent.unsettled

@@ -4,6 +4,7 @@ import grpc
 
 from ridgeway.crypto.invitation import BadInvitation
 from ridgeway.crypto.owner_name import BadName
+from ridgeway.expert_choice import BadObjective
 from ridgeway.fallback import BadFallback
 from ridgeway.node.agent import UnknownSource
 from ridgeway.node.caller import NotYourNode
@@ -18,6 +19,7 @@ from ridgeway.runtime.remote_errors import StatusTable, Unreachable
 REFUSALS: StatusTable = {
     NotYourNode: grpc.StatusCode.PERMISSION_DENIED,
     NoKnownToken: grpc.StatusCode.INVALID_ARGUMENT,
+    BadObjective: grpc.StatusCode.INVALID_ARGUMENT,
     BadFallback: grpc.StatusCode.INVALID_ARGUMENT,
     NoTokenVotes: grpc.StatusCode.INVALID_ARGUMENT,
     BadRouteRequest: grpc.StatusCode.INVALID_ARGUMENT,

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 import grpc
 
 from ridgeway.errors import RidgewayError
-from ridgeway.fallback import Fallback
+from ridgeway.expert_choice import Objective
+from ridgeway.fallback import Fallback, Outcome
+from ridgeway.feature_map import Router
 from ridgeway.node.router_store import RouterStore
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
+from ridgeway.proto.experts import expert_message
 from ridgeway.routing import Decision, NoKnownToken
 
 # With gRPC's limit of 4 MiB a message these are rarely reached; they bound the work of one call. A vote takes some 20
@@ -17,6 +21,13 @@ from ridgeway.routing import Decision, NoKnownToken
 PROMPTS_PER_CALL = 4096
 VOTES_PER_CALL = 100_000
 TOP_K_MAX = 10_000
+
+
+class Chooser(Protocol):
+    """Applies what a request wishes."""
+
+    def __call__(self, outcome: Outcome) -> Outcome:
+        """The decision that is answered."""
 
 
 class BadRouteRequest(RidgewayError):
@@ -38,9 +49,9 @@ class RoutingService:
         """One prompt."""
         self._authorise(context)
         router = self._routers.require()
-        fallback = Fallback.named(router.router, request.min_confidence, request.fallback)
+        choose = _chooser(router, request)
         decision = await asyncio.to_thread(router.route, request.prompt, _top_k(request.top_k))
-        return m.RouteResponse(decision_message(fallback.applied(decision)))
+        return m.RouteResponse(decision_message(choose(decision)))
 
     async def route_batch(
         self, request: m.RouteBatchRequest, context: grpc.aio.ServicerContext
@@ -51,9 +62,16 @@ class RoutingService:
         most = min(PROMPTS_PER_CALL, VOTES_PER_CALL // len(router.router.domains))
         if len(request.prompts) > most:
             raise BadRouteRequest(f"a call takes {most} prompts, not {len(request.prompts)}; split the batch")
-        fallback = Fallback.named(router.router, request.min_confidence, request.fallback)
+        choose = _chooser(router, request)
         outcomes = await asyncio.to_thread(router.route_batch, request.prompts, _top_k(request.top_k))
-        return m.RouteBatchResponse(tuple(_entry(fallback.applied(outcome)) for outcome in outcomes))
+        return m.RouteBatchResponse(tuple(_entry(choose(outcome)) for outcome in outcomes))
+
+
+def _chooser(router: Router, request: m.RouteRequest | m.RouteBatchRequest) -> Chooser:
+    """What a request wishes to be done with a decision: the fallback first, then the objective."""
+    fallback = Fallback.named(router.router, request.min_confidence, request.fallback)
+    objective = Objective.parse(request.objective)
+    return lambda outcome: objective.applied(fallback.applied(outcome), router)
 
 
 def decision_message(decision: Decision) -> m.Decision:
@@ -63,7 +81,7 @@ def decision_message(decision: Decision) -> m.Decision:
         domain=decision.domain,
         confidence=decision.confidence,
         votes=tuple(m.DomainVote(domain, votes) for domain, votes in decision.votes.items()),
-        expert=m.Expert(expert.owner, expert.domain, expert.url, expert.model) if expert else None,
+        expert=expert_message(expert) if expert else None,
         router_version=decision.router_version,
         fallback=decision.fallback,
     )

@@ -21,7 +21,7 @@ from ridgeway.node.prompts import PromptSource
 from ridgeway.proto.messages import Expert, SignedRecord
 
 STATE_FILE = "node.db"
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 # A withdrawal of the empty domain is the owner's leave.
 EVERYTHING = ""
@@ -49,6 +49,14 @@ CREATE TABLE withdrawals (
     domain TEXT PRIMARY KEY, sequence INTEGER NOT NULL, body BLOB NOT NULL, signature BLOB NOT NULL
 ) STRICT;
 """
+
+_EXPERT_COSTS = """
+ALTER TABLE experts ADD COLUMN price REAL;
+ALTER TABLE experts ADD COLUMN latency_ms REAL;
+"""
+
+# What makes a state of each version from one of the version before.
+_STEPS = {1: _TABLES, 2: _EXPERT_COSTS}
 
 # Makes the signed record for a sequence number.
 Sign = Callable[[int], SignedRecord]
@@ -124,8 +132,8 @@ class NodeState:
     def _open_for_writing(self) -> int:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
-        if self._read_version() == 0:
-            self._connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {STATE_VERSION}; COMMIT;")
+        for step in range(self._read_version() + 1, STATE_VERSION + 1):
+            self._connection.executescript(f"BEGIN IMMEDIATE; {_STEPS[step]} PRAGMA user_version = {step}; COMMIT;")
         return self._read_version()
 
     def _read_version(self) -> int:
@@ -225,7 +233,8 @@ class NodeState:
             )
             connection.executemany("DELETE FROM experts WHERE domain = ?", [(e.domain,) for e in experts])
             connection.executemany(
-                "INSERT OR IGNORE INTO experts VALUES (?, ?, ?)", [(e.domain, e.url, e.model) for e in experts]
+                "INSERT OR IGNORE INTO experts VALUES (?, ?, ?, ?, NULL)",
+                [(e.domain, e.url, e.model, e.price) for e in experts],
             )
             if experts:
                 _set(connection, "experts_registered", False)
@@ -237,8 +246,16 @@ class NodeState:
 
     def experts(self) -> tuple[Expert, ...]:
         """Our experts; the owner is filled in by the coordinator."""
-        rows = self._connection.execute("SELECT domain, url, model FROM experts ORDER BY domain, url, model")
-        return tuple(Expert("", domain, url, model) for domain, url, model in rows)
+        rows = self._connection.execute("SELECT * FROM experts ORDER BY domain, url, model")
+        return tuple(Expert("", *row) for row in rows)
+
+    def measured(self, latencies_ms: dict[str, float | None]) -> None:
+        """Write how long experts, by URL, take to answer; the coordinator is told."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "UPDATE experts SET latency_ms = ? WHERE url = ?", [(ms, url) for url, ms in latencies_ms.items()]
+            )
+            _set(connection, "experts_registered", False)
 
     @property
     def experts_registered(self) -> bool:

@@ -29,6 +29,7 @@ class _Field:
     repeated: bool
     message: type[Any] | None
     enum: type[Any] | None
+    optional: bool
 
 
 def encode(message: object) -> bytes:
@@ -79,6 +80,8 @@ def _fields_of(descriptor: Descriptor) -> tuple[_Field, ...]:
             repeated=field.is_repeated,
             message=getattr(messages, field.message_type.name) if field.message_type else None,
             enum=getattr(messages, field.enum_type.name) if field.enum_type else None,
+            # Of an `optional` number protobuf makes a choice with one member, whose name begins so.
+            optional=field.containing_oneof is not None and field.containing_oneof.name.startswith("_"),
         )
         for field in descriptor.fields
     )
@@ -116,6 +119,9 @@ def _fill(generated: Message, message: object) -> None:
                 inner = getattr(generated, field.name)
                 inner.SetInParent()
                 _fill(inner, value)
+        elif field.optional:
+            if value is not None:
+                setattr(generated, field.name, value)
         elif value:
             # A default is never written, and writing one into a choice would undo the member that was chosen.
             setattr(generated, field.name, value)
@@ -132,6 +138,8 @@ def _from_generated(kind: type[M], generated: Message) -> M:
             values[field.name] = _from_generated(message, value) if generated.HasField(field.name) else None
         elif field.enum is not None:
             values[field.name] = field.enum(value)
+        elif field.optional:
+            values[field.name] = value if generated.HasField(field.name) else None
         else:
             values[field.name] = value
     return kind(**values)

@@ -163,6 +163,8 @@ class Expert:
     domain: str = ""
     url: str = ""
     model: str = ""
+    price: float | None = None
+    latency_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +387,7 @@ class RouteRequest:
     top_k: int = 0
     min_confidence: float = 0.0
     fallback: str = ""
+    objective: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +398,7 @@ class RouteBatchRequest:
     top_k: int = 0
     min_confidence: float = 0.0
     fallback: str = ""
+    objective: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,16 +177,20 @@ class WithdrawResponse(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., repeated: bool = ...) -> None: ...
 
 class Expert(_message.Message):
-    __slots__ = ("owner", "domain", "url", "model")
+    __slots__ = ("owner", "domain", "url", "model", "price", "latency_ms")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
     owner: str
     domain: str
     url: str
     model: str
-    def __init__(self, owner: _Optional[str] = ..., domain: _Optional[str] = ..., url: _Optional[str] = ..., model: _Optional[str] = ...) -> None: ...
+    price: float
+    latency_ms: float
+    def __init__(self, owner: _Optional[str] = ..., domain: _Optional[str] = ..., url: _Optional[str] = ..., model: _Optional[str] = ..., price: _Optional[float] = ..., latency_ms: _Optional[float] = ...) -> None: ...
 
 class RegisterExpertsRequest(_message.Message):
     __slots__ = ("experts",)
@@ -435,28 +439,32 @@ class OwnerResponse(_message.Message):
     def __init__(self, sum_digest: _Optional[bytes] = ...) -> None: ...
 
 class RouteRequest(_message.Message):
-    __slots__ = ("prompt", "top_k", "min_confidence", "fallback")
+    __slots__ = ("prompt", "top_k", "min_confidence", "fallback", "objective")
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     MIN_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     FALLBACK_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     prompt: str
     top_k: int
     min_confidence: float
     fallback: str
-    def __init__(self, prompt: _Optional[str] = ..., top_k: _Optional[int] = ..., min_confidence: _Optional[float] = ..., fallback: _Optional[str] = ...) -> None: ...
+    objective: str
+    def __init__(self, prompt: _Optional[str] = ..., top_k: _Optional[int] = ..., min_confidence: _Optional[float] = ..., fallback: _Optional[str] = ..., objective: _Optional[str] = ...) -> None: ...
 
 class RouteBatchRequest(_message.Message):
-    __slots__ = ("prompts", "top_k", "min_confidence", "fallback")
+    __slots__ = ("prompts", "top_k", "min_confidence", "fallback", "objective")
     PROMPTS_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     MIN_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
     FALLBACK_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
     prompts: _containers.RepeatedScalarFieldContainer[str]
     top_k: int
     min_confidence: float
     fallback: str
-    def __init__(self, prompts: _Optional[_Iterable[str]] = ..., top_k: _Optional[int] = ..., min_confidence: _Optional[float] = ..., fallback: _Optional[str] = ...) -> None: ...
+    objective: str
+    def __init__(self, prompts: _Optional[_Iterable[str]] = ..., top_k: _Optional[int] = ..., min_confidence: _Optional[float] = ..., fallback: _Optional[str] = ..., objective: _Optional[str] = ...) -> None: ...
 
 class RouteResponse(_message.Message):
     __slots__ = ("decision",)

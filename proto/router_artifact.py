@@ -14,7 +14,8 @@ from ridgeway.errors import RidgewayError
 from ridgeway.manifest import DecisionRule, RoutingSettings
 from ridgeway.proto import messages as m
 from ridgeway.proto.codec import MalformedMessage, decode, encode
-from ridgeway.router import Expert, RouterWeights
+from ridgeway.proto.experts import expert_message, expert_of
+from ridgeway.router import RouterWeights
 
 MAGIC = b"RWRT"
 ARTIFACT_VERSION = 1
@@ -42,7 +43,7 @@ def encode_router(router: RouterWeights, published_unix_ms: int) -> bytes:
             ridge=router.ridge,
             sum_digest=router.sum_digest,
             manifest_digest=router.manifest_digest,
-            experts=tuple(m.Expert(e.owner, e.domain, e.url, e.model) for e in router.experts),
+            experts=tuple(map(expert_message, router.experts)),
             published_unix_ms=published_unix_ms,
             edition=router.edition,
             inverse_temperature=calibration.inverse_temperature if calibration else 0.0,
@@ -94,7 +95,7 @@ def _weights(artifact: m.RouterArtifact) -> RouterWeights:
         ridge=artifact.ridge,
         sum_digest=artifact.sum_digest,
         manifest_digest=artifact.manifest_digest,
-        experts=tuple(Expert(owner=e.owner, domain=e.domain, url=e.url, model=e.model) for e in artifact.experts),
+        experts=tuple(map(expert_of, artifact.experts)),
         calibration=_calibration(artifact),
         routing=_routing(artifact),
         edition=artifact.edition,

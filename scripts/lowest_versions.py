@@ -11,7 +11,9 @@ def lowest(pyproject: Path) -> list[str]:
     """One `name==version` for each requirement `name>=version` of the project and its test extras."""
     project = tomllib.loads(pyproject.read_text())["project"]
     extras = project["optional-dependencies"]
-    requirements = project["dependencies"] + extras["test"] + extras["parquet"]
+    requirements = project["dependencies"] + [
+        name for extra in ("test", "parquet", "compare", "plot") for name in extras[extra]
+    ]
     return [f"{match['name']}=={match['version']}" for match in map(REQUIREMENT.fullmatch, requirements) if match]
 
 

@@ -125,11 +125,14 @@ async def daemon(
     refresh_s: float = 0.0,
     listen: str | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    probe_s: float = 0.0,
 ) -> AsyncIterator[str]:
     """Run a node's daemon while the block runs; gives the address of its routing, if it listens."""
     stop = asyncio.Event()
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(NodeSettings(node.data_dir, listen, refresh_s, now), stop, ready.set_result))
+    task = asyncio.create_task(
+        serve(NodeSettings(node.data_dir, listen, refresh_s, now, probe_s), stop, ready.set_result)
+    )
     waiting: set[asyncio.Future[Any]] = {task, ready}
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     if task.done():

@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 import toy
+from expert_running import expert_server
 from light_client import Owner, random_contribution
 from node_running import NodeHome, daemon, write_prompts
 from running import Running, refused, running
@@ -178,12 +179,14 @@ def test_a_ledger_of_the_release_before_gets_its_new_tables(tmp_path: Path) -> N
     Ledger(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE trials")
+        for column in ("price", "latency_ms"):
+            connection.execute(f"ALTER TABLE experts DROP COLUMN {column}")
         connection.execute("PRAGMA user_version = 1")
     ledger = Ledger(path)
-    assert (ledger.trials(), ledger.edition) == ([], 0)
+    assert (ledger.trials(), ledger.edition, ledger.experts()) == ([], 0, ())
     ledger.close()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
 
 
 async def test_a_fallback_is_asked_for_over_grpc(tmp_path: Path) -> None:
@@ -210,3 +213,35 @@ async def test_a_fallback_is_asked_for_over_grpc(tmp_path: Path) -> None:
                 await alpha.call(rpc.ROUTE, m.RouteRequest("w1", 0, 0.5, "genral"))
             async with refused(grpc.StatusCode.INVALID_ARGUMENT, "from 0 to 1"):
                 await alpha.call(rpc.ROUTE, m.RouteRequest("w1", 0, 2.0))
+
+
+async def test_price_and_latency_reach_everyone_and_choose(tmp_path: Path) -> None:
+    async with coordinator_at(tmp_path / "coordinator") as coordinator:
+        alpha = node_at(tmp_path, "alpha")
+        law = write_prompts(tmp_path / "law.jsonl", prompts(0))
+        with expert_server(200) as (quick, _):
+            dear = m.Expert("", "law", quick, "dear", 9.0)
+            cheap = m.Expert("", "law", "http://127.0.0.1:9/v1", "cheap", 0.0)
+            await alpha.join(await coordinator.invite("alpha"), {"law": law}, (dear, cheap))
+            async with daemon(alpha, probe_s=60.0):
+                await alpha.until(lambda status: status.router_version > 0)
+                async with asyncio.timeout(10):
+                    while True:
+                        response = await alpha.call(rpc.ROUTE, m.RouteRequest("w1 w2", objective="latency"))
+                        decision = response.decision
+                        if decision and decision.expert and decision.expert.latency_ms is not None:
+                            break
+                        await asyncio.sleep(0.05)
+                assert decision.expert.model == "dear"
+                cost = await alpha.call(rpc.ROUTE_BATCH, m.RouteBatchRequest(("w1 w2",), objective="cost"))
+                (entry,) = cost.entries
+                assert entry.decision is not None
+                assert entry.decision.expert is not None
+                assert (entry.decision.expert.model, entry.decision.expert.price) == ("cheap", 0.0)
+                async with refused(grpc.StatusCode.INVALID_ARGUMENT, "no objective"):
+                    await alpha.call(rpc.ROUTE, m.RouteRequest("w1", objective="best"))
+        offered = (await coordinator.status()).domains[0].experts
+        assert {(e.model, e.price, e.latency_ms is None) for e in offered} == {
+            ("dear", 9.0, False),
+            ("cheap", 0.0, True),
+        }

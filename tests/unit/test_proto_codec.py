@@ -27,7 +27,8 @@ def expected_type(field: FieldDescriptor) -> object:
     kind = getattr(messages, named.name) if named else PYTHON_TYPES[field.type]
     if field.is_repeated:
         return types.GenericAlias(tuple, (kind, ...))
-    return kind | None if field.message_type else kind
+    optional = field.containing_oneof is not None and field.containing_oneof.name == f"_{field.name}"
+    return kind | None if field.message_type or optional else kind
 
 
 @pytest.mark.parametrize("name", MESSAGES)
