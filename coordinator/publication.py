@@ -132,7 +132,7 @@ class Publisher:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            taken = await self._exclusive(snapshot, self._federation, self.latest.place if self.latest else (0, -1))
+            taken = await self._exclusive(snapshot, self._federation, self.latest.place if self.latest else (0, 0))
             if taken is None:
                 continue
             self.latest = await self._published(taken) if taken.total.domains else None
