@@ -1,13 +1,16 @@
 """What the owners' private hold-outs say of the routers: counts as they come, a verdict for each router version."""
 
+import logging
 from collections.abc import Set as AbstractSet
 
 from ridgeway.coordinator.ledger import Ledger
 from ridgeway.manifest import Manifest
-from ridgeway.proto.codec import decode, encode
+from ridgeway.proto.codec import MalformedMessage, decode, encode
 from ridgeway.proto.messages import TrialReport
 from ridgeway.proto.trial_report import from_message
 from ridgeway.trial import BadTrial, Counts, Verdict, judge, ways_to_decide
+
+_log = logging.getLogger("ridgeway.coordinator")
 
 # Router versions whose trials are kept, so that `status` can show how accuracy went.
 VERSIONS_KEPT = 20
@@ -28,7 +31,11 @@ class Trials:
         self._domains: dict[int, tuple[str, ...]] = {}
         self._verdicts: dict[int, Verdict] = {}
         for version, owner, report in ledger.trials():
-            self._keep(version, owner, decode(TrialReport, report))
+            try:
+                self._keep(version, owner, decode(TrialReport, report))
+            except (BadTrial, MalformedMessage) as error:
+                # Written by a release that counted otherwise; the next router is tried again anyway.
+                _log.warning("the trial of router %d by %s is left out: %s", version, owner, error)
 
     @property
     def edition(self) -> int:
@@ -51,8 +58,9 @@ class Trials:
         self._keep(report.router_version, owner, report)
 
     def _keep(self, version: int, owner: str, report: TrialReport) -> None:
+        trials = from_message(report, self._ways)
         self._domains[version] = report.router_domains
-        self._counts.setdefault(version, {})[owner] = from_message(report, self._ways)
+        self._counts.setdefault(version, {})[owner] = trials
         self._verdicts.pop(version, None)
         for old in sorted(self._counts)[:-VERSIONS_KEPT]:
             for kept in (self._counts, self._domains, self._verdicts):

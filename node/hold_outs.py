@@ -7,12 +7,18 @@ import io
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
+from ridgeway.errors import RidgewayError
 from ridgeway.runtime.data_dir import write_durably
 
 _VERSION = 1
+
+
+class HoldOutDamaged(RidgewayError):
+    """A file of held-out prompts that cannot be read."""
 
 
 class HoldOuts:
@@ -30,15 +36,24 @@ class HoldOuts:
         write_durably(self._folder / payload, buffer.getbuffer())
 
     def read(self, payload: str) -> list[list[int]]:
-        """What was held out of a payload, as token ids; nothing if nothing was, or if a newer release wrote it."""
+        """What was held out of a payload, as token ids; nothing if nothing was.
+
+        Raises:
+            HoldOutDamaged: the file is no hold-out, or one of a newer release.
+        """
         path = self._folder / payload
         if not path.exists():
             return []
-        with np.load(path, allow_pickle=False) as stored:
-            if int(stored["version"]) != _VERSION:
-                return []
-            ids, ends = stored["ids"], np.cumsum(stored["lengths"])
-            parts = np.split(ids, ends[:-1]) if ends.size else []
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                if int(stored["version"]) != _VERSION:
+                    raise HoldOutDamaged(f"{path} was written by a newer release; upgrade ridgeway, or remove it")
+                ids, ends = stored["ids"], np.cumsum(stored["lengths"])
+        except (ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise HoldOutDamaged(
+                f"{path} is damaged, so that routers are not tried on it; remove it, and contribute the domain again"
+            ) from error
+        parts = np.split(ids, ends[:-1]) if ends.size else []
         return [part.tolist() for part in parts]
 
     def keep_only(self, payloads: set[str]) -> None:
