@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 import grpc
@@ -104,8 +105,8 @@ class FederationService:
                 staged = await in_thread(self._federation.stage, offer)
                 try:
                     yield m.ContributeResponse(ready=m.UploadReady(staged.assembly.next_chunk))
-                    await _receive(requests, staged, lambda: self._caller(context))
-                    await in_thread(self._federation.finish, offer, staged)
+                    finish = partial(self._federation.finish, offer, staged)
+                    await _receive(requests, staged, lambda: self._caller(context), finish)
                 finally:
                     staged.close()
             yield m.ContributeResponse(committed=await self._commit(offer))
@@ -233,9 +234,15 @@ async def _next(requests: AsyncIterator[m.ContributeRequest]) -> m.ContributeReq
 
 
 async def _receive(
-    requests: AsyncIterator[m.ContributeRequest], staged: StagedPayload, still_welcome: Callable[[], object]
+    requests: AsyncIterator[m.ContributeRequest],
+    staged: StagedPayload,
+    still_welcome: Callable[[], object],
+    finish: Callable[[], None],
 ) -> None:
-    """Hand the chunks that are missing to a thread that checks and writes them, a few behind what has come."""
+    """Hand the chunks that are missing to a thread that checks and writes them, a few behind what has come.
+
+    The thread finishes the payload too, right after the last chunk; if one was refused, that is what is raised.
+    """
     loop = asyncio.get_running_loop()
     behind: deque[asyncio.Future[None]] = deque()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="upload") as thread:
@@ -246,6 +253,7 @@ async def _receive(
                 if len(behind) == CHUNKS_BEHIND:
                     await behind.popleft()
                 behind.append(loop.run_in_executor(thread, staged.write, chunk.index, chunk.data))
+            behind.append(loop.run_in_executor(thread, finish))
             while behind:
                 await behind.popleft()
         finally:
