@@ -6,7 +6,8 @@ utility
     w_accuracy p(domain) - w_price price / (largest price) - w_latency latency / (largest latency)
 
 where the largest are over the candidates, and one whose price or latency is not known counts as the worst. The largest
-utility wins; of equals the likelier domain, then the order of the domains, then owner, URL and model.
+utility wins; of equals the likelier domain, then the order of the domains, then the expert's rank (owner, URL,
+model, price, latency).
 """
 
 from collections.abc import Sequence
@@ -91,7 +92,7 @@ class Objective:
                 -(self.accuracy * chances[e.domain] - self.price * price - self.latency * latency),
                 -chances[e.domain],
                 order[e.domain],
-                (e.owner, e.url, e.model),
+                e.rank,
                 place,
             )
             for place, (e, price, latency) in enumerate(zip(candidates, prices, latencies, strict=True))

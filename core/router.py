@@ -1,5 +1,6 @@
 """The router as everyone receives it: weights, domains, experts and what it was solved from."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -30,10 +31,16 @@ class Expert:
     price: float | None = None
     latency_ms: float | None = None
 
+    @property
+    def rank(self) -> tuple[str, str, str, float, float]:
+        """What orders the experts of one domain, alike at everyone: owner, URL, model, price, latency; unknown last."""
+        price = math.inf if self.price is None else self.price
+        return self.owner, self.url, self.model, price, math.inf if self.latency_ms is None else self.latency_ms
+
 
 def served_by(experts: Iterable[Expert]) -> dict[str, Expert]:
-    """The expert of each domain; of several the first by owner, URL and model."""
-    ordered = sorted(experts, key=lambda expert: (expert.owner, expert.url, expert.model), reverse=True)
+    """The expert of each domain; of several the first by rank."""
+    ordered = sorted(experts, key=lambda expert: expert.rank, reverse=True)
     return {expert.domain: expert for expert in ordered}
 
 

@@ -29,7 +29,7 @@ experts = st.builds(
     quantities,
     quantities,
 )
-weights = st.floats(0, 10)
+weights = st.just(0.0) | st.floats(1e-6, 10)
 objectives = st.tuples(weights, weights, weights).filter(any).map(lambda w: Objective(*w))
 
 
@@ -54,6 +54,17 @@ def test_the_order_of_the_experts_does_not_matter(
         chances = router_of(offered, feature_map).probabilities(decision)
         assert chances[chosen.domain] >= chances[decision.domain] - MARGIN
         assert chosen.confidence == chances[chosen.domain]
+
+
+@pytest.mark.parametrize("objective", [Objective(), Objective(0.0, 1.0, 0.0)])
+def test_one_expert_offered_with_and_without_a_latency_is_chosen_the_same_in_any_order(objective: Objective) -> None:
+    twice = [Expert("beta", "math", "http://b/v1", "m", None, latency) for latency in (None, 0.0)]
+    chosen = [
+        objective.applied(decision, router)
+        for router in (router_of(twice, FeatureMap.TOKENS), router_of(twice[::-1], FeatureMap.TOKENS))
+        for decision in [router.route("w1 w2")]
+    ]
+    assert chosen[0] == chosen[1]
 
 
 @given(objectives, st.lists(experts, min_size=1, max_size=6, unique=True), st.sampled_from([0.5, 2.0, 8.0]))
