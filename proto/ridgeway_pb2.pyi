@@ -15,12 +15,23 @@ class MemberState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMBER_STATE_LEFT: _ClassVar[MemberState]
     MEMBER_STATE_REVOKED: _ClassVar[MemberState]
     MEMBER_STATE_EVICTED: _ClassVar[MemberState]
+
+class RoundKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROUND_KIND_UNSPECIFIED: _ClassVar[RoundKind]
+    ROUND_KIND_INCREMENTAL: _ClassVar[RoundKind]
+    ROUND_KIND_FULL: _ClassVar[RoundKind]
+    ROUND_KIND_TRIAL: _ClassVar[RoundKind]
 MEMBER_STATE_UNSPECIFIED: MemberState
 MEMBER_STATE_INVITED: MemberState
 MEMBER_STATE_ACTIVE: MemberState
 MEMBER_STATE_LEFT: MemberState
 MEMBER_STATE_REVOKED: MemberState
 MEMBER_STATE_EVICTED: MemberState
+ROUND_KIND_UNSPECIFIED: RoundKind
+ROUND_KIND_INCREMENTAL: RoundKind
+ROUND_KIND_FULL: RoundKind
+ROUND_KIND_TRIAL: RoundKind
 
 class Credential(_message.Message):
     __slots__ = ("federation_id", "owner", "secret")
@@ -333,7 +344,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class FederationStatus(_message.Message):
-    __slots__ = ("federation_id", "manifest_json", "router_version", "sum_digest", "ridge", "members", "domains", "published_unix_ms", "router_sum_digest", "router_edition", "trials")
+    __slots__ = ("federation_id", "manifest_json", "router_version", "sum_digest", "ridge", "members", "domains", "published_unix_ms", "router_sum_digest", "router_edition", "trials", "rounds")
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
     ROUTER_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -345,6 +356,7 @@ class FederationStatus(_message.Message):
     ROUTER_SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
     ROUTER_EDITION_FIELD_NUMBER: _ClassVar[int]
     TRIALS_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
     federation_id: str
     manifest_json: bytes
     router_version: int
@@ -356,7 +368,32 @@ class FederationStatus(_message.Message):
     router_sum_digest: bytes
     router_edition: int
     trials: _containers.RepeatedCompositeFieldContainer[RouterTrial]
-    def __init__(self, federation_id: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., router_version: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., ridge: _Optional[float] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[DomainStatus, _Mapping]]] = ..., published_unix_ms: _Optional[int] = ..., router_sum_digest: _Optional[bytes] = ..., router_edition: _Optional[int] = ..., trials: _Optional[_Iterable[_Union[RouterTrial, _Mapping]]] = ...) -> None: ...
+    rounds: RoundStatus
+    def __init__(self, federation_id: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., router_version: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., ridge: _Optional[float] = ..., members: _Optional[_Iterable[_Union[MemberStatus, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[DomainStatus, _Mapping]]] = ..., published_unix_ms: _Optional[int] = ..., router_sum_digest: _Optional[bytes] = ..., router_edition: _Optional[int] = ..., trials: _Optional[_Iterable[_Union[RouterTrial, _Mapping]]] = ..., rounds: _Optional[_Union[RoundStatus, _Mapping]] = ...) -> None: ...
+
+class RoundStatus(_message.Message):
+    __slots__ = ("waiting", "phase", "number", "cohort", "missing", "changed", "last_outcome", "committed", "aborted", "dropouts")
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    COHORT_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    LAST_OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    ABORTED_FIELD_NUMBER: _ClassVar[int]
+    DROPOUTS_FIELD_NUMBER: _ClassVar[int]
+    waiting: str
+    phase: str
+    number: int
+    cohort: int
+    missing: _containers.RepeatedScalarFieldContainer[str]
+    changed: _containers.RepeatedScalarFieldContainer[str]
+    last_outcome: str
+    committed: int
+    aborted: int
+    dropouts: int
+    def __init__(self, waiting: _Optional[str] = ..., phase: _Optional[str] = ..., number: _Optional[int] = ..., cohort: _Optional[int] = ..., missing: _Optional[_Iterable[str]] = ..., changed: _Optional[_Iterable[str]] = ..., last_outcome: _Optional[str] = ..., committed: _Optional[int] = ..., aborted: _Optional[int] = ..., dropouts: _Optional[int] = ...) -> None: ...
 
 class RouterTrial(_message.Message):
     __slots__ = ("router_version", "prompts", "balanced_accuracy", "inverse_temperature", "calibration_error", "rule", "top_k", "domains", "confusion")
@@ -409,6 +446,226 @@ class DomainStatus(_message.Message):
     owners: _containers.RepeatedScalarFieldContainer[str]
     experts: _containers.RepeatedCompositeFieldContainer[Expert]
     def __init__(self, domain: _Optional[str] = ..., rows: _Optional[int] = ..., owners: _Optional[_Iterable[str]] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ...) -> None: ...
+
+class RoundReply(_message.Message):
+    __slots__ = ("intention", "advertisement", "shares", "input", "agreement", "revelation", "refusal")
+    INTENTION_FIELD_NUMBER: _ClassVar[int]
+    ADVERTISEMENT_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    AGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    REVELATION_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    intention: Intention
+    advertisement: Advertisement
+    shares: SealedShares
+    input: PayloadChunk
+    agreement: Agreement
+    revelation: Revelation
+    refusal: str
+    def __init__(self, intention: _Optional[_Union[Intention, _Mapping]] = ..., advertisement: _Optional[_Union[Advertisement, _Mapping]] = ..., shares: _Optional[_Union[SealedShares, _Mapping]] = ..., input: _Optional[_Union[PayloadChunk, _Mapping]] = ..., agreement: _Optional[_Union[Agreement, _Mapping]] = ..., revelation: _Optional[_Union[Revelation, _Mapping]] = ..., refusal: _Optional[str] = ...) -> None: ...
+
+class RoundOrder(_message.Message):
+    __slots__ = ("situation", "terms", "cohort", "shares", "input_wanted", "survivors", "agreements", "outcome")
+    SITUATION_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    COHORT_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
+    INPUT_WANTED_FIELD_NUMBER: _ClassVar[int]
+    SURVIVORS_FIELD_NUMBER: _ClassVar[int]
+    AGREEMENTS_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    situation: Situation
+    terms: RoundTerms
+    cohort: Cohort
+    shares: ShareDelivery
+    input_wanted: InputWanted
+    survivors: Survivors
+    agreements: Agreements
+    outcome: RoundOutcome
+    def __init__(self, situation: _Optional[_Union[Situation, _Mapping]] = ..., terms: _Optional[_Union[RoundTerms, _Mapping]] = ..., cohort: _Optional[_Union[Cohort, _Mapping]] = ..., shares: _Optional[_Union[ShareDelivery, _Mapping]] = ..., input_wanted: _Optional[_Union[InputWanted, _Mapping]] = ..., survivors: _Optional[_Union[Survivors, _Mapping]] = ..., agreements: _Optional[_Union[Agreements, _Mapping]] = ..., outcome: _Optional[_Union[RoundOutcome, _Mapping]] = ...) -> None: ...
+
+class Intention(_message.Message):
+    __slots__ = ("domains", "remaining", "settled_round", "open_round", "out_of_step", "trial_version")
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_ROUND_FIELD_NUMBER: _ClassVar[int]
+    OPEN_ROUND_FIELD_NUMBER: _ClassVar[int]
+    OUT_OF_STEP_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    domains: _containers.RepeatedScalarFieldContainer[str]
+    remaining: _containers.RepeatedScalarFieldContainer[str]
+    settled_round: bytes
+    open_round: bytes
+    out_of_step: bool
+    trial_version: int
+    def __init__(self, domains: _Optional[_Iterable[str]] = ..., remaining: _Optional[_Iterable[str]] = ..., settled_round: _Optional[bytes] = ..., open_round: _Optional[bytes] = ..., out_of_step: bool = ..., trial_version: _Optional[int] = ...) -> None: ...
+
+class Situation(_message.Message):
+    __slots__ = ("settled_round", "waiting", "undecided")
+    SETTLED_ROUND_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    UNDECIDED_FIELD_NUMBER: _ClassVar[int]
+    settled_round: bytes
+    waiting: str
+    undecided: bool
+    def __init__(self, settled_round: _Optional[bytes] = ..., waiting: _Optional[str] = ..., undecided: bool = ...) -> None: ...
+
+class RoundTerms(_message.Message):
+    __slots__ = ("format_version", "federation_id", "manifest_digest", "number", "nonce", "kind", "router_version", "router_domains", "members")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    manifest_digest: bytes
+    number: int
+    nonce: bytes
+    kind: RoundKind
+    router_version: int
+    router_domains: _containers.RepeatedScalarFieldContainer[str]
+    members: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., manifest_digest: _Optional[bytes] = ..., number: _Optional[int] = ..., nonce: _Optional[bytes] = ..., kind: _Optional[_Union[RoundKind, str]] = ..., router_version: _Optional[int] = ..., router_domains: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Advertisement(_message.Message):
+    __slots__ = ("identity_public_key", "body", "signature")
+    IDENTITY_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    identity_public_key: bytes
+    body: bytes
+    signature: bytes
+    def __init__(self, identity_public_key: _Optional[bytes] = ..., body: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class AdvertisementBody(_message.Message):
+    __slots__ = ("format_version", "terms_digest", "owner", "mask_key", "sealing_key", "seed_commitment", "changed", "domains", "remaining")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TERMS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    MASK_KEY_FIELD_NUMBER: _ClassVar[int]
+    SEALING_KEY_FIELD_NUMBER: _ClassVar[int]
+    SEED_COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    terms_digest: bytes
+    owner: str
+    mask_key: bytes
+    sealing_key: bytes
+    seed_commitment: bytes
+    changed: bool
+    domains: _containers.RepeatedScalarFieldContainer[str]
+    remaining: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, format_version: _Optional[int] = ..., terms_digest: _Optional[bytes] = ..., owner: _Optional[str] = ..., mask_key: _Optional[bytes] = ..., sealing_key: _Optional[bytes] = ..., seed_commitment: _Optional[bytes] = ..., changed: bool = ..., domains: _Optional[_Iterable[str]] = ..., remaining: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Cohort(_message.Message):
+    __slots__ = ("size", "position", "threshold", "root", "proof", "domains", "neighbours")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    NEIGHBOURS_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    position: int
+    threshold: int
+    root: bytes
+    proof: _containers.RepeatedScalarFieldContainer[bytes]
+    domains: _containers.RepeatedScalarFieldContainer[str]
+    neighbours: _containers.RepeatedCompositeFieldContainer[Neighbour]
+    def __init__(self, size: _Optional[int] = ..., position: _Optional[int] = ..., threshold: _Optional[int] = ..., root: _Optional[bytes] = ..., proof: _Optional[_Iterable[bytes]] = ..., domains: _Optional[_Iterable[str]] = ..., neighbours: _Optional[_Iterable[_Union[Neighbour, _Mapping]]] = ...) -> None: ...
+
+class Neighbour(_message.Message):
+    __slots__ = ("position", "advertisement", "proof")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    ADVERTISEMENT_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    advertisement: Advertisement
+    proof: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, position: _Optional[int] = ..., advertisement: _Optional[_Union[Advertisement, _Mapping]] = ..., proof: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class SealedShare(_message.Message):
+    __slots__ = ("position", "box")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    box: bytes
+    def __init__(self, position: _Optional[int] = ..., box: _Optional[bytes] = ...) -> None: ...
+
+class SealedShares(_message.Message):
+    __slots__ = ("shares",)
+    SHARES_FIELD_NUMBER: _ClassVar[int]
+    shares: _containers.RepeatedCompositeFieldContainer[SealedShare]
+    def __init__(self, shares: _Optional[_Iterable[_Union[SealedShare, _Mapping]]] = ...) -> None: ...
+
+class ShareDelivery(_message.Message):
+    __slots__ = ("sharers", "shares")
+    SHARERS_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
+    sharers: bytes
+    shares: _containers.RepeatedCompositeFieldContainer[SealedShare]
+    def __init__(self, sharers: _Optional[bytes] = ..., shares: _Optional[_Iterable[_Union[SealedShare, _Mapping]]] = ...) -> None: ...
+
+class InputWanted(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Survivors(_message.Message):
+    __slots__ = ("survivors",)
+    SURVIVORS_FIELD_NUMBER: _ClassVar[int]
+    survivors: bytes
+    def __init__(self, survivors: _Optional[bytes] = ...) -> None: ...
+
+class Agreement(_message.Message):
+    __slots__ = ("position", "signature")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    signature: bytes
+    def __init__(self, position: _Optional[int] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class Agreements(_message.Message):
+    __slots__ = ("agreements",)
+    AGREEMENTS_FIELD_NUMBER: _ClassVar[int]
+    agreements: _containers.RepeatedCompositeFieldContainer[Agreement]
+    def __init__(self, agreements: _Optional[_Iterable[_Union[Agreement, _Mapping]]] = ...) -> None: ...
+
+class Share(_message.Message):
+    __slots__ = ("position", "value")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    value: bytes
+    def __init__(self, position: _Optional[int] = ..., value: _Optional[bytes] = ...) -> None: ...
+
+class Revelation(_message.Message):
+    __slots__ = ("seed_shares", "key_shares")
+    SEED_SHARES_FIELD_NUMBER: _ClassVar[int]
+    KEY_SHARES_FIELD_NUMBER: _ClassVar[int]
+    seed_shares: _containers.RepeatedCompositeFieldContainer[Share]
+    key_shares: _containers.RepeatedCompositeFieldContainer[Share]
+    def __init__(self, seed_shares: _Optional[_Iterable[_Union[Share, _Mapping]]] = ..., key_shares: _Optional[_Iterable[_Union[Share, _Mapping]]] = ...) -> None: ...
+
+class RoundOutcome(_message.Message):
+    __slots__ = ("nonce", "committed", "reason", "sum_digest")
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    nonce: bytes
+    committed: bool
+    reason: str
+    sum_digest: bytes
+    def __init__(self, nonce: _Optional[bytes] = ..., committed: bool = ..., reason: _Optional[str] = ..., sum_digest: _Optional[bytes] = ...) -> None: ...
 
 class InviteRequest(_message.Message):
     __slots__ = ("owner", "lifetime_seconds")

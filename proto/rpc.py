@@ -54,6 +54,7 @@ RENEW_CERTIFICATE = Method(FEDERATION, "RenewCertificate", m.RenewCertificateReq
 GET_MEMBERSHIP = Method(FEDERATION, "GetMembership", m.GetMembershipRequest, m.Membership)
 WATCH_ROUTER = Method(FEDERATION, "WatchRouter", m.WatchRouterRequest, m.RouterChunk, Arity.RESPONSE_STREAM)
 REPORT_TRIAL = Method(FEDERATION, "ReportTrial", m.TrialReport, m.TrialResponse)
+TAKE_PART = Method(FEDERATION, "TakePart", m.RoundReply, m.RoundOrder, Arity.BOTH_STREAM)
 GET_STATUS = Method(FEDERATION, "GetStatus", m.GetStatusRequest, m.FederationStatus)
 
 ADMINISTRATION = "ridgeway.v1.Administration"

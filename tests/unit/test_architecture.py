@@ -20,6 +20,7 @@ PACKAGES = {
     "node",
     "cli",
     "samples",
+    "secagg",
 }
 
 # What each folder may import of the others, besides itself.
@@ -28,11 +29,12 @@ ALLOWED = {
     "crypto": {"core"},
     "proto": {"core", "crypto"},
     "protocol": {"core", "crypto", "proto"},
+    "secagg": {"core", "crypto", "proto"},
     "embedders": {"core"},
     "runtime": {"core", "crypto"},
     "samples": {"core"},
-    "coordinator": {"core", "crypto", "proto", "protocol", "embedders", "runtime"},
-    "node": {"core", "crypto", "proto", "protocol", "embedders", "runtime"},
+    "coordinator": {"core", "crypto", "proto", "protocol", "secagg", "embedders", "runtime"},
+    "node": {"core", "crypto", "proto", "protocol", "secagg", "embedders", "runtime"},
     "baselines": {"core", "proto"},
     "cli": PACKAGES - {"cli"},
 }
@@ -45,7 +47,7 @@ IMPURE = {
     "socket", "asyncio", "threading", "concurrent", "multiprocessing", "subprocess", "time", "random", "secrets",
     "grpc", "http", "urllib", "requests", "httpx", "sqlite3", "tempfile", "shutil", "huggingface_hub", "transformers",
 }  # fmt: skip
-PURE = ("core", "crypto", "protocol")
+PURE = ("core", "crypto", "protocol", "secagg")
 
 FORBIDDEN_EVERYWHERE = {"pickle", "dill", "cloudpickle", "marshal", "shelve"}
 

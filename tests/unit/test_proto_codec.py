@@ -3,6 +3,7 @@
 import dataclasses
 import types
 import typing
+from enum import IntEnum
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
@@ -45,9 +46,12 @@ def test_every_dataclass_is_a_message_of_the_wire() -> None:
     assert declared == set(MESSAGES)
 
 
-def test_the_enum_numbers_are_the_wire_s() -> None:
-    wire = {value.name: value.number for value in DESCRIPTOR.enum_types_by_name["MemberState"].values}
-    assert {f"MEMBER_STATE_{state.name}": state.value for state in messages.MemberState} == wire
+@pytest.mark.parametrize(
+    ("kind", "prefix"), [(messages.MemberState, "MEMBER_STATE"), (messages.RoundKind, "ROUND_KIND")]
+)
+def test_the_enum_numbers_are_the_wire_s(kind: type[IntEnum], prefix: str) -> None:
+    wire = {value.name: value.number for value in DESCRIPTOR.enum_types_by_name[kind.__name__].values}
+    assert {f"{prefix}_{member.name}": member.value for member in kind} == wire
 
 
 def test_nested_messages_come_back_as_they_went() -> None:
