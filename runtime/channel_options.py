@@ -28,7 +28,7 @@ def server_options() -> list[tuple[str, int]]:
     return [
         *_BOTH,
         ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_INTERVAL_ALLOWED_MS),
+        ("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_ALLOWED_MS),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.so_reuseport", 0),
     ]
