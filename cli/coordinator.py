@@ -87,6 +87,17 @@ def votes_or_auto(text: str) -> int | str:
     help="Pseudo-random columns of pooled features beside the embedding, a multiple of 8. [new federation: 1024]",
 )
 @click.option(
+    "--masking",
+    type=click.Choice(["required", "off"]),
+    help="Whether contributions travel masked, so that nobody sees one owner's sums; off lets the coordinator see them."
+    " [new federation: required]",
+)
+@click.option(
+    "--min-cohort",
+    type=click.IntRange(3),
+    help="With --masking required: owners with a change that a round needs before it starts. [new federation: 3]",
+)
+@click.option(
     "--top-k",
     type=votes_or_auto,
     metavar="auto|K",
@@ -156,15 +167,19 @@ def _wishes(
     rule: str | None,
     features: str | None,
     columns: int | None,
+    masking: str | None,
+    min_cohort: int | None,
 ) -> "Wishes":
     from ridgeway.coordinator.founding import Wishes
-    from ridgeway.manifest import FeatureMap, MassRule
+    from ridgeway.manifest import FeatureMap, Masking, MassRule
 
     return Wishes(
         embedder=_fingerprint(embedder) if embedder else None,
         mass=MassRule(mass) if mass else None,
         features=FeatureMap(features) if features else None,
         columns=columns,
+        masking=Masking(masking) if masking else None,
+        min_cohort=min_cohort,
         ridge=ridge,
         prior_correction=None if prior_correction is None else prior_correction == "on",
         top_k=top_k,

@@ -21,6 +21,7 @@ from ridgeway.coordinator.founding import Founded, Wishes, open_federation
 from ridgeway.coordinator.invitations import Door
 from ridgeway.coordinator.publication import Publisher
 from ridgeway.coordinator.refusals import REFUSALS
+from ridgeway.coordinator.rounds import Rounds
 from ridgeway.crypto.authority import MEMBER_LIFETIME, CertificateAuthority
 from ridgeway.crypto.certificates import new_tls_key, renewal_due, signing_request, validity
 from ridgeway.embedder import EmbedderFingerprint
@@ -138,7 +139,9 @@ async def _listening(
 ) -> AsyncIterator[Endpoints]:
     exclusive = Exclusive()
     publisher = Publisher(founded.federation, exclusive)
-    service = FederationService(founded.federation, exclusive, publisher, founded, settings.now)
+    rounds = Rounds(founded.federation, exclusive, publisher)
+    publisher.listeners.append(rounds.stir)
+    service = FederationService(founded.federation, exclusive, publisher, founded, rounds, settings.now)
     door = Door(founded.federation, founded.authority, founded.certificate_lifetime)
     ports: dict[str, str] = {}
     enrolment = EnrolmentService(door, exclusive, publisher, lambda: ports["members"], settings.now)
@@ -161,9 +164,10 @@ async def _listening(
     )
     ports |= {"members": f"{advertised}:{members}", "enrolment": f"{advertised}:{enrolment_port}"}
     socket = bind(servers[2].grpc, directory.path, SOCKET)
-    publishing = asyncio.create_task(publisher.run())
-    # It runs for ever; should it fail, the coordinator ends with its error rather than serve an old router unnoticed.
-    publishing.add_done_callback(lambda _: stop.set())
+    tasks = [asyncio.create_task(publisher.run()), asyncio.create_task(rounds.run())]
+    for task in tasks:
+        # It runs for ever; should it fail, the coordinator ends with its error rather than serve on unnoticed.
+        task.add_done_callback(lambda _: stop.set())
     publisher.changed()
     for server in servers:
         await server.start()
@@ -171,10 +175,12 @@ async def _listening(
         yield Endpoints(ports["members"], ports["enrolment"], founded.federation.manifest.federation_id)
     finally:
         publisher.close()
+        rounds.close()
         await asyncio.gather(*(server.stop() for server in servers))
-        publishing.cancel()
-        with suppress(asyncio.CancelledError):
-            await publishing
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         exclusive.close()
         socket.close()
         (directory.path / SOCKET).unlink(missing_ok=True)

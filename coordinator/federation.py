@@ -6,6 +6,7 @@ counted twice and a crash between the two steps loses nothing.
 """
 
 import logging
+import secrets
 import time
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ import numpy.typing as npt
 
 from ridgeway import triangle
 from ridgeway.contribution_check import ContributionCheck, ContributionRefused
-from ridgeway.coordinator.ledger import Entry, Ledger, Member
+from ridgeway.coordinator.ledger import CommittedRound, Entry, Ledger, Member
+from ridgeway.coordinator.masked_total import MaskedTotals
 from ridgeway.coordinator.membership import Membership, NotAMember
 from ridgeway.coordinator.payload_store import PayloadDamaged, PayloadKey, PayloadStore, StagedPayload
 from ridgeway.coordinator.trials import Trials
@@ -22,12 +24,23 @@ from ridgeway.crypto.owner_name import check_domain_name
 from ridgeway.crypto.payload_digest import chunk_digests, payload_digest, record_digest
 from ridgeway.errors import RidgewayError
 from ridgeway.fixed_point import HEADROOM_BITS
-from ridgeway.manifest import Manifest
-from ridgeway.proto.messages import ContributionBody, Expert, MemberState, SignedRecord, WithdrawalBody
+from ridgeway.manifest import Manifest, Masking
+from ridgeway.proto.messages import (
+    ContributionBody,
+    Expert,
+    MemberState,
+    RoundKind,
+    RoundTerms,
+    SignedRecord,
+    WithdrawalBody,
+)
 from ridgeway.proto.records import MalformedRecord, open_contribution, open_withdrawal
 from ridgeway.protocol.admission import Admission, admit
 from ridgeway.protocol.upload import UploadAssembly
+from ridgeway.round_vector import as_sum
 from ridgeway.runtime.data_dir import DataDirectory
+from ridgeway.secagg.aggregator import Sum
+from ridgeway.secagg.terms import NONCE_BYTES, ROUND_VERSION
 from ridgeway.sums import FederationSum
 
 _log = logging.getLogger("ridgeway.coordinator")
@@ -54,6 +67,14 @@ class FederationFull(RidgewayError):
 
 class UnknownDomain(RidgewayError):
     """A domain that the owner does not contribute to."""
+
+
+class MaskingRequired(RidgewayError):
+    """A contribution that shows an owner's sums where the manifest forbids it."""
+
+
+class StillInSum(RidgewayError):
+    """An owner that would leave while the masked sum still holds its part."""
 
 
 class UnknownOwner(RidgewayError):
@@ -90,7 +111,8 @@ class Federation:
         self.membership = Membership(manifest.federation_id)
         self.membership.reload(self.ledger)
         self.trials = Trials(self.ledger, manifest)
-        self.sum = self._rebuilt_sum()
+        self.totals = MaskedTotals(directory.folder("totals"), manifest)
+        self.sum = self._kept_sum() if manifest.masking is Masking.REQUIRED else self._rebuilt_sum()
         self._sum_digest: bytes | None = None
 
     @property
@@ -103,6 +125,11 @@ class Federation:
     def close(self) -> None:
         """Close the ledger."""
         self.ledger.close()
+
+    def _kept_sum(self) -> FederationSum:
+        named = self.ledger.setting("masked_total")
+        self.totals.keep_only(named)
+        return self.totals.read(named)
 
     def _rebuilt_sum(self) -> FederationSum:
         total = FederationSum(self.manifest.dimension, self.manifest.fraction_bits)
@@ -125,8 +152,12 @@ class Federation:
 
         Raises:
             BadSignature, MalformedMessage, MalformedRecord, WrongOwner, WrongManifest, WrongPayloadSize, BadName,
-            StaleSequence, ConflictingRecord, FederationFull: the record is refused; nothing was changed.
+            StaleSequence, ConflictingRecord, FederationFull, MaskingRequired: refused; nothing was changed.
         """
+        if self.manifest.masking is Masking.REQUIRED:
+            raise MaskingRequired(
+                "this federation takes masked contributions only; upgrade the node that sent this one"
+            )
         body = open_contribution(record, member.identity_public_key)
         self._check_owner(member, body.owner, body.federation_id)
         check_domain_name(body.domain)
@@ -233,10 +264,49 @@ class Federation:
         if member.state is MemberState.LEFT and member.leave_record == record.body:
             return Change(body.sequence, self.sum_digest, repeated=True)
         self._require_active(body.owner)
+        if body.owner in self.ledger.places():
+            raise StillInSum(f"the sum still holds {body.owner}'s part; only a round of several owners takes it out")
         for entry in self.entries_of(body.owner):
             admit(entry.standing, body.sequence, b"leave")
         self._remove(body.owner, MemberState.LEFT, record.body)
         return Change(body.sequence, self.sum_digest, repeated=False)
+
+    # Rounds of secure aggregation
+
+    def call_round(self, kind: RoundKind, trial: tuple[int, tuple[str, ...]] = (0, ())) -> RoundTerms:
+        """The terms of a new round, under a number that was never used."""
+        members = tuple(self.ledger.places()) if kind is RoundKind.FULL else ()
+        return RoundTerms(
+            format_version=ROUND_VERSION,
+            federation_id=self.manifest.federation_id,
+            manifest_digest=self.manifest_digest,
+            number=self.ledger.call_round(),
+            nonce=secrets.token_bytes(NONCE_BYTES),
+            kind=kind,
+            router_version=trial[0],
+            router_domains=trial[1],
+            members=members,
+        )
+
+    def commit_round(self, terms: RoundTerms, summed: Sum) -> bytes:
+        """Add a round's sum, or for a full round put it in the place of what was there; the new sum's digest.
+
+        Raises:
+            InconsistentSum: the sum cannot be one of contributions; nothing was changed.
+        """
+        manifest = self.manifest
+        part = as_sum(manifest.dimension, manifest.fraction_bits, summed.domains, summed.vector)
+        before = self.sum
+        if terms.kind is RoundKind.FULL:
+            before = FederationSum(manifest.dimension, manifest.fraction_bits)
+        total = before.plus(part, manifest.mass)
+        named = self.totals.write(total)
+        places = {body.owner: body.remaining for body in summed.survivors if body.domains or body.remaining}
+        self.ledger.commit_round(CommittedRound(terms.number, terms.nonce, terms.kind, _now_ms()), places, named)
+        self.sum, self._sum_digest = total, None
+        self.totals.keep_only(named)
+        _log.info("committed round %d of %d owners: sum %s", terms.number, len(summed.survivors), self.sum_digest.hex())
+        return self.sum_digest
 
     # Administration
 

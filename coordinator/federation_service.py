@@ -13,17 +13,19 @@ import grpc
 
 from ridgeway.coordinator.caller import peer_certificate
 from ridgeway.coordinator.exclusive import Exclusive
-from ridgeway.coordinator.federation import Federation, Offer
+from ridgeway.coordinator.federation import Federation, MaskingRequired, Offer
 from ridgeway.coordinator.founding import Founded
 from ridgeway.coordinator.ledger import Member
 from ridgeway.coordinator.membership import NotAMember
 from ridgeway.coordinator.payload_store import StagedPayload
 from ridgeway.coordinator.publication import Publisher
+from ridgeway.coordinator.rounds import Rounds
 from ridgeway.coordinator.status import federation_status
 from ridgeway.coordinator.uploads import CHUNK_WAIT_S, CHUNKS_BEHIND, Uploads, UploadTooSlow, in_thread
 from ridgeway.crypto.certificates import PeerCertificate, read_peer_certificate
 from ridgeway.crypto.owner_name import check_domain_name
 from ridgeway.errors import RidgewayError
+from ridgeway.manifest import Masking
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.remote_errors import Malformed
@@ -33,6 +35,10 @@ EXPERTS_PER_OWNER = 256
 URL_CHARACTERS_MAX = 2048
 # One node has one feed; a second and third for a moment when it reconnects.
 FEEDS_PER_OWNER = 4
+
+
+class NoRounds(RidgewayError):
+    """A member that would take part in rounds where there are none."""
 
 
 class TooManyFeeds(RidgewayError):
@@ -52,12 +58,14 @@ class FederationService:
         exclusive: Exclusive,
         publisher: Publisher,
         founded: Founded,
+        rounds: Rounds,
         now: Callable[[], datetime],
     ) -> None:
         self._federation = federation
         self._exclusive = exclusive
         self._publisher = publisher
         self._founded = founded
+        self._rounds = rounds
         self._now = now
         self._uploads = Uploads()
         self.feeds: Counter[str] = Counter()
@@ -76,6 +84,7 @@ class FederationService:
                 rpc.GET_MEMBERSHIP: self.get_membership,
                 rpc.WATCH_ROUTER: self.watch_router,
                 rpc.REPORT_TRIAL: self.report_trial,
+                rpc.TAKE_PART: self.take_part,
                 rpc.GET_STATUS: self.get_status,
             },
         )
@@ -198,6 +207,8 @@ class FederationService:
     async def report_trial(self, request: m.TrialReport, context: grpc.aio.ServicerContext) -> m.TrialResponse:
         """How the newest router does on the caller's hold-outs; a trial of an older one counts no more."""
         owner = self._caller(context).owner
+        if self._masked:
+            raise MaskingRequired("this federation takes trials in masked rounds only; upgrade the node")
         newest = self._publisher.latest
         if newest is None or newest.router.version != request.router_version:
             return m.TrialResponse(counted=False)
@@ -211,6 +222,21 @@ class FederationService:
         contributed = {e.domain for e in self._federation.entries_of(owner) if e.payload_digest is not None}
         self._federation.trials.take(owner, contributed, report)
 
+    async def take_part(
+        self, replies: AsyncIterator[m.RoundReply], context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[m.RoundOrder]:
+        """Rounds of secure aggregation, until the caller goes or is sent away."""
+        certificate = peer_certificate(context)
+        owner = self._member(certificate).owner
+        if not self._masked:
+            raise NoRounds("this federation does not mask contributions; send them with Contribute")
+        async for order in self._rounds.follow(owner, replies, lambda: self._welcome(certificate)):
+            yield order
+
+    @property
+    def _masked(self) -> bool:
+        return self._federation.manifest.masking is Masking.REQUIRED
+
     async def get_status(self, _: m.GetStatusRequest, context: grpc.aio.ServicerContext) -> m.FederationStatus:
         """The federation as the coordinator sees it."""
         self._caller(context)
@@ -218,9 +244,10 @@ class FederationService:
 
     async def status(self) -> m.FederationStatus:
         """The federation's status, for the members and the operator."""
-        return await self._exclusive(
+        status = await self._exclusive(
             federation_status, self._federation, self._publisher.latest, self.feeds, self.sent_version
         )
+        return replace(status, rounds=self._rounds.status()) if self._masked else status
 
 
 async def _next(requests: AsyncIterator[m.ContributeRequest]) -> m.ContributeRequest:

@@ -12,10 +12,12 @@ from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import (
     FRACTION_BITS,
+    MIN_COHORT,
     POOLED_SOLVER,
     DecisionRule,
     FeatureMap,
     Manifest,
+    Masking,
     MassRule,
     PooledSettings,
     RoutingSettings,
@@ -49,6 +51,8 @@ class Wishes:
     rule: str | None = None
     features: FeatureMap | None = None
     columns: int | None = None
+    masking: Masking | None = None
+    min_cohort: int | None = None
 
     def manifest(self, federation_id: str, embedder: EmbedderFingerprint) -> Manifest:
         """The manifest of a new federation."""
@@ -63,6 +67,8 @@ class Wishes:
             pooled=PooledSettings(pooled.columns if self.columns is None else self.columns, pooled.seed),
             fraction_bits=FRACTION_BITS[mass],
             mass=mass,
+            masking=self.masking or Masking.REQUIRED,
+            min_cohort=self.min_cohort or MIN_COHORT,
             solver=replace(
                 solver,
                 ridge=solver.ridge if self.ridge is None else _ridge(self.ridge),
@@ -94,6 +100,8 @@ class Wishes:
             "--top-k": (self.top_k, _AUTO if manifest.routing.auto_top_k else manifest.routing.top_k),
             "--rule": (self.rule, _AUTO if manifest.routing.auto_rule else manifest.routing.rule),
             "--features": (self.features, manifest.feature_map),
+            "--masking": (self.masking, manifest.masking),
+            "--min-cohort": (self.min_cohort, manifest.min_cohort),
             "--columns": (self.columns, manifest.pooled.columns),
         }
         for option, (wish, fact) in agreed.items():

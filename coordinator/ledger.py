@@ -4,6 +4,7 @@ One connection, used by one thread at a time. Every method that writes is one tr
 is on disk.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from ridgeway.coordinator.payload_store import PayloadKey
 from ridgeway.coordinator.schema import open_ledger
-from ridgeway.proto.messages import Expert, MemberState, SignedRecord
+from ridgeway.proto.messages import Expert, MemberState, RoundKind, SignedRecord
 from ridgeway.protocol.admission import Standing
 
 
@@ -58,6 +59,26 @@ class Entry:
     def standing(self) -> Standing:
         """What a further record is measured against."""
         return Standing(self.sequence, self.record_digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the masked sum holds of one owner: since which round, and for which domains."""
+
+    number: int
+    nonce: bytes
+    domains: tuple[str, ...]
+    committed_unix_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommittedRound:
+    """A round whose sum is in the federation's."""
+
+    number: int
+    nonce: bytes
+    kind: RoundKind
+    committed_unix_ms: int
 
 
 _ENTRY = "SELECT owner, domain, sequence, record_digest, rows, payload_digest, committed_unix_ms FROM standings"
@@ -219,6 +240,65 @@ class Ledger:
             connection.execute(
                 "DELETE FROM trials WHERE router_version NOT IN"
                 " (SELECT DISTINCT router_version FROM trials ORDER BY router_version DESC LIMIT ?)",
+                (versions_kept,),
+            )
+            _raise(connection, "edition")
+
+    # Rounds
+
+    def call_round(self) -> int:
+        """The next round's number, used up at once, so that none is ever used twice."""
+        with self._transaction() as connection:
+            _raise(connection, "round_number")
+        return int(self.setting("round_number") or b"0")
+
+    def places(self) -> dict[str, Place]:
+        """What the masked sum holds, by owner."""
+        rows = self._connection.execute(
+            "SELECT owner, round, nonce, domains, committed_unix_ms FROM places JOIN rounds ON round = number"
+            " ORDER BY owner"
+        )
+        return {
+            owner: Place(number, nonce, tuple(json.loads(domains)), committed)
+            for owner, number, nonce, domains, committed in rows
+        }
+
+    def commit_round(self, done: CommittedRound, places: dict[str, tuple[str, ...]], total: bytes) -> None:
+        """Write a committed round, where its survivors' domains stand now, and which file holds the sum.
+
+        Args:
+            done: the round.
+            places: the survivors' domains in the sum; one with none has gone from it. A full round leaves no others.
+            total: names the file.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO rounds VALUES (?, ?, ?, ?, ?)",
+                (done.number, done.nonce, done.kind, json.dumps(sorted(places)), done.committed_unix_ms),
+            )
+            if done.kind is RoundKind.FULL:
+                connection.execute("DELETE FROM places")
+            for owner, domains in places.items():
+                connection.execute("DELETE FROM places WHERE owner = ?", (owner,))
+                if domains:
+                    connection.execute("INSERT INTO places VALUES (?, ?, ?)", (owner, done.number, json.dumps(domains)))
+            connection.execute("INSERT OR REPLACE INTO settings VALUES ('masked_total', ?)", (total,))
+            _raise(connection, "revision")
+
+    # Masked trials
+
+    def masked_trials(self) -> list[tuple[int, tuple[str, ...], bytes]]:
+        """Router version, its domains and the summed counts of every masked trial, by version."""
+        rows = self._connection.execute("SELECT * FROM masked_trials ORDER BY router_version")
+        return [(version, tuple(json.loads(domains)), counts) for version, domains, counts in rows]
+
+    def put_masked_trial(self, version: int, domains: tuple[str, ...], counts: bytes, versions_kept: int) -> None:
+        """Write the summed counts of one router version's trial; old versions are forgotten."""
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO masked_trials VALUES (?, ?, ?)", (version, json.dumps(domains), counts))
+            connection.execute(
+                "DELETE FROM masked_trials WHERE router_version NOT IN"
+                " (SELECT router_version FROM masked_trials ORDER BY router_version DESC LIMIT ?)",
                 (versions_kept,),
             )
             _raise(connection, "edition")

@@ -13,6 +13,7 @@ from ridgeway.coordinator.federation_service import FederationService
 from ridgeway.coordinator.founding import NotFounded, Wishes, is_founded, open_federation
 from ridgeway.coordinator.invitations import Door
 from ridgeway.coordinator.publication import Publisher
+from ridgeway.coordinator.rounds import Rounds
 from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.runtime.data_dir import DataDirectory
 
@@ -32,7 +33,8 @@ def open_administration(data_dir: Path) -> Iterator[Administration]:
         founded = open_federation(directory, Wishes(), _no_embedder, _now())
         exclusive = Exclusive()
         publisher = Publisher(founded.federation, exclusive)
-        service = FederationService(founded.federation, exclusive, publisher, founded, _now)
+        rounds = Rounds(founded.federation, exclusive, publisher)
+        service = FederationService(founded.federation, exclusive, publisher, founded, rounds, _now)
         door = Door(founded.federation, founded.authority, founded.certificate_lifetime)
         try:
             yield Administration(door, exclusive, publisher, lambda: _address(directory), service.status, _now)

@@ -106,7 +106,12 @@ def judged(router: RouterWeights, taken: Snapshot) -> Published:
 
 
 class Publisher:
-    """The solver's task and the feed of its routers."""
+    """The solver's task and the feed of its routers.
+
+    Attributes:
+        latest: the newest router.
+        listeners: called after every change, and for every new router.
+    """
 
     def __init__(self, federation: Federation, exclusive: Exclusive) -> None:
         self._federation = federation
@@ -115,6 +120,7 @@ class Publisher:
         self._turn = asyncio.Event()
         self._closing = False
         self.latest: Published | None = None
+        self.listeners: list[Callable[[], None]] = []
 
     async def changing(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a change of the federation alone, and then look at what came of it, even if the caller has gone."""
@@ -126,6 +132,8 @@ class Publisher:
         """Sum, experts or members changed: solve as soon as the solver is free, and let every watcher look again."""
         self._changed.set()
         self._wake()
+        for told in self.listeners:
+            told()
 
     async def run(self) -> None:
         """Solve whenever something changed, for ever. Once the last contribution has gone there is no router."""
@@ -137,6 +145,8 @@ class Publisher:
                 continue
             self.latest = await self._published(taken) if taken.total.domains else None
             self._wake()
+            for told in self.listeners:
+                told()
 
     async def _published(self, taken: Snapshot) -> Published:
         federation, latest = self._federation, self.latest

@@ -6,13 +6,15 @@ from ridgeway.contribution_check import ContributionRefused
 from ridgeway.coordinator.enrolment_service import TooManyAttempts
 from ridgeway.coordinator.federation import (
     FederationFull,
+    MaskingRequired,
+    StillInSum,
     UnknownDomain,
     UnknownOwner,
     WrongManifest,
     WrongOwner,
     WrongPayloadSize,
 )
-from ridgeway.coordinator.federation_service import BadExpert, TooManyFeeds
+from ridgeway.coordinator.federation_service import BadExpert, NoRounds, TooManyFeeds
 from ridgeway.coordinator.invitations import (
     CannotInvite,
     InvitationExpired,
@@ -21,6 +23,7 @@ from ridgeway.coordinator.invitations import (
     WrongEmbedder,
 )
 from ridgeway.coordinator.membership import NotAMember
+from ridgeway.coordinator.rounds import SlowReader
 from ridgeway.coordinator.uploads import UploadQueueFull, UploadTooSlow
 from ridgeway.crypto.authority import BadSigningRequest
 from ridgeway.crypto.identity import BadSignature
@@ -42,6 +45,8 @@ REFUSALS: StatusTable = {
     InvitationExpired: Code.PERMISSION_DENIED,
     InvitationUsed: Code.ALREADY_EXISTS,
     WrongEmbedder: Code.FAILED_PRECONDITION,
+    MaskingRequired: Code.FAILED_PRECONDITION,
+    StillInSum: Code.ABORTED,
     WrongManifest: Code.FAILED_PRECONDITION,
     StaleSequence: Code.FAILED_PRECONDITION,
     ConflictingRecord: Code.ALREADY_EXISTS,
@@ -62,6 +67,8 @@ REFUSALS: StatusTable = {
     CannotInvite: Code.FAILED_PRECONDITION,
     FederationFull: Code.RESOURCE_EXHAUSTED,
     TooManyFeeds: Code.RESOURCE_EXHAUSTED,
+    NoRounds: Code.FAILED_PRECONDITION,
+    SlowReader: Code.ABORTED,
     TooManyAttempts: Code.RESOURCE_EXHAUSTED,
     UploadQueueFull: Code.UNAVAILABLE,
     UploadTooSlow: Code.ABORTED,

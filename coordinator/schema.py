@@ -4,10 +4,10 @@ import sqlite3
 
 from ridgeway.errors import RidgewayError
 
-LEDGER_VERSION = 3
+LEDGER_VERSION = 4
 
 # A standing with a record and no payload is a tombstone: the domain was withdrawn, its sequence number stays taken.
-# Committed rounds of secure aggregation will be a second kind of entry of the sum, beside standings.
+# Under masking there are no standings: `rounds` has the committed rounds, `places` whom the sum holds since which one.
 _TABLES = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 CREATE TABLE members (
@@ -63,8 +63,28 @@ ALTER TABLE experts ADD COLUMN price REAL;
 ALTER TABLE experts ADD COLUMN latency_ms REAL;
 """
 
+_ROUNDS = """
+CREATE TABLE rounds (
+    number INTEGER PRIMARY KEY,
+    nonce BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    survivors TEXT NOT NULL,
+    committed_unix_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE places (
+    owner TEXT PRIMARY KEY REFERENCES members (owner),
+    round INTEGER NOT NULL REFERENCES rounds (number),
+    domains TEXT NOT NULL
+) STRICT;
+CREATE TABLE masked_trials (
+    router_version INTEGER PRIMARY KEY,
+    domains TEXT NOT NULL,
+    counts BLOB NOT NULL
+) STRICT;
+"""
+
 # What makes a ledger of each version from one of the version before.
-_STEPS = {1: _TABLES, 2: _TRIALS, 3: _EXPERT_COSTS}
+_STEPS = {1: _TABLES, 2: _TRIALS, 3: _EXPERT_COSTS, 4: _ROUNDS}
 
 
 class LedgerError(RidgewayError):

@@ -3,30 +3,51 @@
 from collections.abc import Mapping
 
 from ridgeway.coordinator.federation import Federation
-from ridgeway.coordinator.ledger import Entry
 from ridgeway.coordinator.publication import Published
 from ridgeway.proto import messages as m
 from ridgeway.trial import Verdict
+
+Held = dict[str, tuple[m.CommittedContribution, ...]]
 
 
 def federation_status(
     federation: Federation, published: Published | None, feeds: Mapping[str, int], sent: Mapping[str, int]
 ) -> m.FederationStatus:
     """Everything the coordinator may tell; runs where the federation may be touched."""
-    entries = [entry for entry in federation.ledger.entries() if entry.payload_digest is not None]
+    held = _held(federation)
     return m.FederationStatus(
         federation_id=federation.manifest.federation_id,
         manifest_json=federation.manifest.to_json(),
         router_version=published.router.version if published else 0,
         sum_digest=federation.sum_digest,
         ridge=published.router.ridge if published else 0.0,
-        members=_members(federation, entries, feeds, sent),
-        domains=_domains(federation, entries),
+        members=_members(federation, held, feeds, sent),
+        domains=_domains(federation, held),
         published_unix_ms=published.published_unix_ms if published else 0,
         router_sum_digest=published.router.sum_digest if published else b"",
         router_edition=published.router.edition if published else 0,
         trials=tuple(_trial(version, verdict) for version, verdict in federation.trials.newest()),
     )
+
+
+def _held(federation: Federation) -> Held:
+    """What the sum holds of each owner. Of a masked part only the domains are known, and the round as its number."""
+    held: Held = {
+        owner: tuple(
+            m.CommittedContribution(domain, place.number, committed_unix_ms=place.committed_unix_ms)
+            for domain in place.domains
+        )
+        for owner, place in federation.ledger.places().items()
+    }
+    for entry in federation.ledger.entries():
+        if entry.payload_digest is not None:
+            held[entry.owner] = (
+                *held.get(entry.owner, ()),
+                m.CommittedContribution(
+                    entry.domain, entry.sequence, entry.rows, entry.payload_digest, entry.committed_unix_ms
+                ),
+            )
+    return held
 
 
 def _trial(version: int, verdict: Verdict) -> m.RouterTrial:
@@ -44,7 +65,7 @@ def _trial(version: int, verdict: Verdict) -> m.RouterTrial:
 
 
 def _members(
-    federation: Federation, entries: list[Entry], feeds: Mapping[str, int], sent: Mapping[str, int]
+    federation: Federation, held: Held, feeds: Mapping[str, int], sent: Mapping[str, int]
 ) -> tuple[m.MemberStatus, ...]:
     membership = federation.membership
     enrolled = {
@@ -55,11 +76,7 @@ def _members(
             router_version=sent.get(owner, 0),
             since_unix_ms=member.since_unix_ms,
             certificate_expires_unix_ms=membership.certificate_end_ms(owner),
-            contributions=tuple(
-                m.CommittedContribution(e.domain, e.sequence, e.rows, e.payload_digest or b"", e.committed_unix_ms)
-                for e in entries
-                if e.owner == owner
-            ),
+            contributions=held.get(owner, ()),
         )
         for owner, member in membership.members.items()
     }
@@ -71,13 +88,13 @@ def _members(
     return tuple(status for _, status in sorted((enrolled | invited).items()))
 
 
-def _domains(federation: Federation, entries: list[Entry]) -> tuple[m.DomainStatus, ...]:
+def _domains(federation: Federation, held: Held) -> tuple[m.DomainStatus, ...]:
     experts = federation.ledger.experts()
     return tuple(
         m.DomainStatus(
             domain=domain,
             rows=rows,
-            owners=tuple(e.owner for e in entries if e.domain == domain),
+            owners=tuple(owner for owner, parts in held.items() if domain in {part.domain for part in parts}),
             experts=tuple(e for e in experts if e.domain == domain),
         )
         for domain, rows in zip(federation.sum.domains, federation.sum.rows, strict=True)

@@ -35,8 +35,9 @@ class MassRule(StrEnum):
 
 
 class Masking(StrEnum):
-    """Whether contributions travel masked by secure aggregation."""
+    """Whether contributions travel masked by secure aggregation: always, or never."""
 
+    REQUIRED = "required"
     OFF = "off"
 
 
@@ -46,6 +47,9 @@ class DecisionRule(StrEnum):
     VOTES = "votes"
     SCORES = "scores"
 
+
+# A sum of two gives each of them the other; with three it takes two that collude.
+MIN_COHORT = 3
 
 _TOP_K_CANDIDATES = (3, 5, 10, 20, 40, 80)
 
@@ -145,13 +149,15 @@ class Manifest:
     fraction_bits: int = FRACTION_BITS[MassRule.OWNER]
     mass: MassRule = MassRule.OWNER
     masking: Masking = Masking.OFF
-    min_cohort: int = 3
+    min_cohort: int = MIN_COHORT
     solver: SolverSettings = field(default_factory=SolverSettings)
     routing: RoutingSettings = field(default_factory=RoutingSettings)
 
     def __post_init__(self) -> None:
         if not 8 <= self.fraction_bits <= 46:
             raise ManifestError(f"fraction_bits must lie between 8 and 46, not {self.fraction_bits}")
+        if self.min_cohort < MIN_COHORT:
+            raise ManifestError(f"min_cohort must be at least {MIN_COHORT}, not {self.min_cohort}")
 
     @property
     def dimension(self) -> int:

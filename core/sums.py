@@ -7,6 +7,7 @@ the same way.
 
 import hashlib
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from ridgeway import fixed_point, triangle
 from ridgeway.errors import RidgewayError
+from ridgeway.manifest import MassRule
 
 _LABEL = b"ridgeway/v1/sum"
 
@@ -34,6 +36,20 @@ class DomainSum:
     rows: int = 0
     contributions: int = 0
 
+    def check(self, name: str, mass_rule: MassRule, fraction_bits: int) -> None:
+        """Counts and mass must fit together, and nothing may stay of a domain without contributions.
+
+        Raises:
+            InconsistentSum: they do not.
+        """
+        weight = self.contributions if mass_rule is MassRule.OWNER else self.rows
+        if self.contributions < 0 or self.rows < self.contributions or int(self.moment[-1]) != weight << fraction_bits:
+            raise InconsistentSum(
+                f"the counts and the mass of domain {name!r} contradict each other; nothing was added"
+            )
+        if self.contributions == 0 and (self.rows or self.moment.any()):
+            raise InconsistentSum(f"domain {name!r} has no contribution and yet a moment; nothing was added")
+
 
 @dataclass(slots=True)
 class FederationSum:
@@ -52,6 +68,19 @@ class FederationSum:
     def __post_init__(self) -> None:
         self.triangle = np.zeros(triangle.length(self.dimension), dtype=np.int64)
 
+    @classmethod
+    def of(
+        cls,
+        dimension: int,
+        fraction_bits: int,
+        packed: npt.NDArray[np.int64],
+        domains: Mapping[str, DomainSum],
+    ) -> "FederationSum":
+        """A sum from its parts, whose memory it shares; whether they fit together, `plus` and `check` say."""
+        made = cls(0, fraction_bits)
+        made.dimension, made.triangle, made._domains = dimension, packed, dict(domains)
+        return made
+
     @property
     def domains(self) -> tuple[str, ...]:
         """The domains with at least one contribution, sorted; this is the order of B's columns."""
@@ -61,6 +90,11 @@ class FederationSum:
     def rows(self) -> tuple[int, ...]:
         """Rows of each domain, in the order of `domains`."""
         return tuple(self._domains[name].rows for name in self.domains)
+
+    @property
+    def parts(self) -> dict[str, DomainSum]:
+        """What is held for each domain, in the order of `domains`; not to be changed."""
+        return {name: self._domains[name] for name in self.domains}
 
     @property
     def masses(self) -> npt.NDArray[np.float64]:
@@ -91,6 +125,30 @@ class FederationSum:
         held.contributions -= 1
         if held.contributions == 0:
             del self._domains[domain]
+
+    def plus(self, part: "FederationSum", mass_rule: MassRule) -> "FederationSum":
+        """This sum and another, such as a round's, whose numbers may be negative; neither is changed.
+
+        Args:
+            part: what is added.
+            mass_rule: the manifest's.
+
+        Raises:
+            InconsistentSum: what comes out cannot be a sum of contributions.
+        """
+        total = self.copy()
+        total.triangle += part.triangle
+        for name, other in part._domains.items():
+            held = total._domains.setdefault(name, DomainSum(np.zeros(self.dimension, dtype=np.int64)))
+            held.moment += other.moment
+            held.rows += other.rows
+            held.contributions += other.contributions
+        for name in total.domains:
+            total._domains[name].check(name, mass_rule, self.fraction_bits)
+            if total._domains[name].contributions == 0:
+                del total._domains[name]
+        total.check()
+        return total
 
     def normal_equations(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """A (float64, D x D) and B (float64, D x K) of the ridge regression.

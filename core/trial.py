@@ -104,24 +104,77 @@ def try_router(router: Router, manifest: Manifest, domain: str, prompts: Sequenc
     return made
 
 
-def judge(manifest: Manifest, domains: Sequence[str], trials: Sequence[Mapping[str, Sequence[Counts]]]) -> Verdict:
-    """Add up the owners' trials of one router and choose.
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialSum:
+    """The counts of all owners together, for each way to decide (W of them).
+
+    Attributes:
+        confusion: int64[W, K, K + 1], by true domain and chosen one, then not routed.
+        confidence: int64[W, ...], see `count_confidence`.
+    """
+
+    confusion: npt.NDArray[np.int64]
+    confidence: npt.NDArray[np.int64] = field(repr=False)
+
+    @classmethod
+    def empty(cls, ways: int, domains: int) -> "TrialSum":
+        """Nothing counted yet."""
+        return cls(
+            np.zeros((ways, domains, domains + 1), dtype=np.int64),
+            np.zeros((ways, *CONFIDENCE_SHAPE), dtype=np.int64),
+        )
+
+    @classmethod
+    def of(cls, ways: int, domains: Sequence[str], trials: Sequence[Mapping[str, Sequence[Counts]]]) -> "TrialSum":
+        """The owners' trials added up; each is by domain, one entry for each way to decide."""
+        total = cls.empty(ways, len(domains))
+        for trial in trials:
+            for domain, counted in trial.items():
+                for place, counts in enumerate(counted):
+                    total.confusion[place, domains.index(domain)] += counts.chosen
+                    total.confidence[place] += counts.confidence
+        return total
+
+    @classmethod
+    def from_vector(cls, ways: int, domains: int, vector: npt.NDArray[np.int64]) -> "TrialSum":
+        """What `to_vector` gave, added up over owners.
+
+        Raises:
+            BadTrial: no trials add up to this.
+        """
+        total = cls.empty(ways, domains)
+        if vector.size != total.confusion.size + total.confidence.size:
+            raise BadTrial("the counts of a masked trial have another length than this router's; try the router again")
+        total.confusion.flat[:] = vector[: total.confusion.size]
+        total.confidence.flat[:] = vector[total.confusion.size :]
+        for confusion, confidence in zip(total.confusion, total.confidence, strict=True):
+            Counts(confusion.sum(axis=0), confidence).check(domains)
+            if (confusion < 0).any():
+                raise BadTrial("a masked trial counts fewer prompts than none; try the router again")
+        return total
+
+    def to_vector(self) -> npt.NDArray[np.int64]:
+        """Everything in one vector, int64, to be masked and added up."""
+        return np.concatenate([self.confusion.ravel(), self.confidence.ravel()])
+
+
+def vector_length(ways: int, domains: int) -> int:
+    """Numbers in a trial's vector."""
+    return ways * (domains * (domains + 1) + int(np.prod(CONFIDENCE_SHAPE)))
+
+
+def judge(manifest: Manifest, domains: Sequence[str], total: TrialSum) -> Verdict:
+    """Choose among the ways to decide, and calibrate.
 
     Args:
         manifest: what it leaves open.
         domains: the router's K domains.
-        trials: for each owner its domains' counts, one for each way to decide.
+        total: the owners' trials of one router, added up.
     """
-    ways = ways_to_decide(manifest)
-    confusion = np.zeros((len(ways), len(domains), len(domains) + 1), dtype=np.int64)
-    confidence = np.zeros((len(ways), *CONFIDENCE_SHAPE), dtype=np.int64)
-    for trial in trials:
-        for domain, counted in trial.items():
-            for place, counts in enumerate(counted):
-                confusion[place, domains.index(domain)] += counts.chosen
-                confidence[place] += counts.confidence
-    best = max(range(len(ways)), key=lambda place: (_balanced(confusion[place]), -place))
-    return Verdict(ways[best], calibrate(confidence[best]), tuple(domains), confusion[best])
+    best = max(range(len(total.confusion)), key=lambda place: (_balanced(total.confusion[place]), -place))
+    return Verdict(
+        ways_to_decide(manifest)[best], calibrate(total.confidence[best]), tuple(domains), total.confusion[best]
+    )
 
 
 def _balanced(confusion: npt.NDArray[np.int64]) -> float:

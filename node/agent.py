@@ -11,7 +11,7 @@ from ridgeway.crypto.certificates import validity
 from ridgeway.embedder import Embedder
 from ridgeway.embedders import load_embedder
 from ridgeway.errors import RidgewayError
-from ridgeway.manifest import Manifest
+from ridgeway.manifest import Manifest, Masking
 from ridgeway.node import enrolment
 from ridgeway.node.contribution import Computed, DomainError, Workshop, compute, signer
 from ridgeway.node.delivery import Delivery, OnProgress, withdrawal_signer
@@ -21,6 +21,8 @@ from ridgeway.node.persistence import persist
 from ridgeway.node.prompts import PromptError, PromptSource, ReadReport, source_fingerprint
 from ridgeway.node.prompts.source import STANDARD_INPUT
 from ridgeway.node.request import check_request, prompt_source
+from ridgeway.node.round_state import RoundState
+from ridgeway.node.rounds import Rounds, Standing
 from ridgeway.node.router_store import RouterStore
 from ridgeway.node.state import EVERYTHING, STATE_FILE, Membership, NodeState, NotJoined, Prepared
 from ridgeway.proto import messages as m
@@ -44,6 +46,7 @@ class Agent:
     Attributes:
         state: durable.
         routers: the newest router.
+        rounds: our part in rounds of secure aggregation.
         link: the connection; None until it is needed.
         unsettled: set while the state may hold something that the coordinator does not have.
         on_membership: called when the node joined or left.
@@ -60,6 +63,7 @@ class Agent:
         self._now = now
         self._payloads = directory.folder("payloads")
         self.hold_outs = HoldOuts(directory.folder("hold-outs"))
+        self.rounds = Rounds(RoundState(self.state))
         self._embedder: Embedder | None = None
         self._changing = asyncio.Lock()
 
@@ -77,6 +81,16 @@ class Agent:
             NotJoined: we never were a member.
         """
         return Manifest.from_json(self._latest_membership().manifest_json.encode())
+
+    @property
+    def masked(self) -> bool:
+        """Whether what we contribute leaves this machine masked only; the manifest decides, nobody else."""
+        return self.manifest().masking is Masking.REQUIRED
+
+    def standing(self) -> Standing:
+        """Who we are in a round."""
+        owner = self.state.require_membership().owner
+        return Standing(owner, self.manifest(), enrolment.identity(self.directory), self._payloads)
 
     async def embedder(self) -> Embedder:
         """The embedder that the membership names, loaded once.
@@ -154,7 +168,7 @@ class Agent:
             if domain == EVERYTHING or domain in self.state.contributions() or await self._is_in_ledger(domain):
                 if domain not in self.state.withdrawals():
                     key = enrolment.identity(self.directory)
-                    self.state.withdraw(domain, withdrawal_signer(self.state, key, domain))
+                    self.state.withdraw(domain, withdrawal_signer(self.state, key, domain), masked=self.masked)
             else:
                 self.state.forget_source(domain)
                 on_progress(m.Progress("withdrawn", domain))
@@ -180,11 +194,40 @@ class Agent:
         def waiting(error: RidgewayError) -> None:
             on_progress(m.Progress("waiting", detail=str(error)))
 
+        async def attempt() -> None:
+            await self.settle(domains, fresh, on_progress)
+            if is_member(self.state) and self.masked:
+                await self._in_sum(on_progress)
+                # Who is out of the sum leaves now, unless the daemon was quicker.
+                with suppress(NotJoined):
+                    await self.settle(set(), set(), on_progress)
+
         try:
-            await persist(lambda: self.settle(domains, fresh, on_progress), waiting)
+            await persist(attempt, waiting)
         except BaseException:
             self.unsettled.set()
             raise
+
+    async def _in_sum(self, on_progress: OnProgress) -> None:
+        """Take part in rounds until the sum holds what we want; if a daemon does so already, only wait."""
+
+        def told(why: str) -> None:
+            on_progress(m.Progress("round", detail=why))
+
+        settled = asyncio.ensure_future(self.rounds.until_settled(told))
+        tasks: set[asyncio.Future[None]] = {settled}
+        if not self.rounds.kept_by_daemon:
+            tasks.add(asyncio.ensure_future(self.rounds.run(self.connect(), self.standing())))
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        for domain, held in sorted(self.state.last_committed().items()):
+            on_progress(m.Progress("committed", domain, detail=f"sequence {held.sequence}"))
 
     async def settle(
         self, domains: set[str] | None = None, fresh: set[str] | None = None, on_progress: OnProgress = lambda _: None
@@ -202,7 +245,9 @@ class Agent:
         """
         async with self._changing:
             delivery = Delivery(self.state, self.connect(), enrolment.identity(self.directory), self._payloads)
-            await delivery.withdrawals(on_progress)
+            if not (self.masked and self.state.last_committed()):
+                # What the masked sum holds of us goes out of it by a round; only then may we leave.
+                await delivery.withdrawals(on_progress)
             if is_member(self.state):
                 await delivery.experts()
                 await self._compare_with_ledger()
@@ -212,9 +257,10 @@ class Agent:
                 await self._disconnect()
                 self.on_membership()
             self._remove_unnamed_payloads()
+        self.rounds.stir()
 
     async def _compare_with_ledger(self) -> None:
-        if self.state.compared:
+        if self.state.compared or self.masked:
             return
         membership = await self.connect().call(rpc.GET_MEMBERSHIP, m.GetMembershipRequest())
         ledger = {contribution.domain: contribution.sequence for contribution in membership.contributions}
@@ -238,16 +284,17 @@ class Agent:
         """Send what was prepared for a domain, then what its files say now, if that is something else."""
         source = self.state.sources()[domain]
         held = self.state.contributions().get(domain)
-        if held is not None and not held.committed:
+        masked = self.masked
+        if held is not None and not held.committed and not masked:
             await delivery.contribution(held, on_progress)
         if domain in fresh or await asyncio.to_thread(_is_due, domain, source, held):
             prepared = await self._prepare(domain, source, on_progress)
             fresh.discard(domain)
-            if prepared is not None:
+            if prepared is not None and not masked:
                 await delivery.contribution(prepared, on_progress)
                 return
         committed = self.state.last_committed().get(domain)
-        if committed is not None:
+        if committed is not None and not masked:
             on_progress(m.Progress("committed", domain, detail=f"sequence {committed.sequence}"))
 
     async def _prepare(self, domain: str, source: PromptSource, on_progress: OnProgress) -> Prepared | None:
@@ -257,6 +304,7 @@ class Agent:
         computed = await self._compute(manifest, embedder, domain, source, on_progress)
         before = self.state.last_committed().get(domain)
         if before is not None and (before.payload, before.rows) == (computed.payload, computed.rows):
+            self.state.forget_uncommitted(domain)
             self.state.source_unchanged(domain, computed.source_fingerprint)
             return None
         owner = self.state.require_membership().owner
@@ -315,6 +363,7 @@ class Agent:
             domains=tuple(self._domains()),
             last_error="this node has left the federation" if membership.left else last_error,
             manifest_json=membership.manifest_json.encode(),
+            waiting=self.rounds.waiting,
         )
 
     def _domains(self) -> Iterator[m.NodeDomain]:

@@ -20,9 +20,10 @@ from ridgeway.node.link import is_transient, read_tls
 from ridgeway.node.persistence import jittered
 from ridgeway.node.refusals import REFUSALS
 from ridgeway.node.renewal import renew, seconds_left
+from ridgeway.node.round_input import Trial
 from ridgeway.node.router_feed import watch
 from ridgeway.node.routing_service import RoutingService
-from ridgeway.node.trials import report_trial
+from ridgeway.node.trials import report_trial, try_on_hold_outs
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.router_artifact import BadRouterArtifact
@@ -32,6 +33,7 @@ from ridgeway.runtime.local_socket import bind
 from ridgeway.runtime.remote_errors import RefusalInterceptor
 from ridgeway.runtime.serving import Server
 from ridgeway.runtime.tls import mutual_server_credentials
+from ridgeway.trial import ways_to_decide
 
 _log = logging.getLogger("ridgeway.node")
 
@@ -99,6 +101,8 @@ class Daemon:
                 duties.create_task(self._repeat("feed", self._follow_routers))
                 duties.create_task(self._repeat("contributions", self._keep_current))
                 duties.create_task(self._repeat("trials", self._try_routers))
+                if self._agent.masked:
+                    duties.create_task(self._repeat("rounds", self._take_part))
                 if self._settings.probe_s:
                     duties.create_task(self._repeat("experts", self._probe_experts))
                 duties.create_task(self._repeat("certificate", self._keep_certified))
@@ -137,6 +141,12 @@ class Daemon:
         finally:
             self._following = False
 
+    async def _take_part(self, _: Backoff) -> None:
+        rounds = self._agent.rounds
+        rounds.kept_by_daemon = True
+        rounds.on_committed = self._agent.unsettled.set
+        await rounds.run(self._agent.connect(), self._agent.standing())
+
     async def _try_routers(self, _: Backoff) -> None:
         """Try each new version on our hold-outs; another edition of it has the same weights."""
         agent = self._agent
@@ -147,11 +157,18 @@ class Daemon:
             return
         payloads = {domain: held.payload for domain, held in agent.state.last_committed().items()}
         try:
-            tried = await report_trial(agent.connect(), router, agent.manifest(), agent.hold_outs, payloads)
+            counts = await try_on_hold_outs(router, agent.manifest(), agent.hold_outs, payloads)
+            if counts and agent.masked:
+                ways = len(ways_to_decide(agent.manifest()))
+                agent.rounds.trial = Trial(router.router.version, router.router.domains, ways, counts)
+                agent.rounds.stir()
+            elif counts:
+                await report_trial(agent.connect(), router, counts)
         except BaseException:
             agent.routers.arrived.set()
             raise
         self._tried_version = router.router.version
+        tried = sum(int(ways[0].chosen.sum()) for ways in counts.values())
         _log.info("tried router %d on %d prompts held out", self._tried_version, tried)
 
     async def _probe_experts(self, _: Backoff) -> None:

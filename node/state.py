@@ -21,7 +21,7 @@ from ridgeway.node.prompts import PromptSource
 from ridgeway.proto.messages import Expert, SignedRecord
 
 STATE_FILE = "node.db"
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 # A withdrawal of the empty domain is the owner's leave.
 EVERYTHING = ""
@@ -55,8 +55,22 @@ ALTER TABLE experts ADD COLUMN price REAL;
 ALTER TABLE experts ADD COLUMN latency_ms REAL;
 """
 
+# `round_targets` is what our part of the sum becomes if the open round is committed; without a payload it goes out.
+_ROUNDS = """
+CREATE TABLE round_targets (
+    domain TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    rows INTEGER NOT NULL,
+    payload TEXT NOT NULL,
+    source_fingerprint TEXT NOT NULL
+) STRICT;
+CREATE TABLE roster (owner TEXT PRIMARY KEY, identity_public_key BLOB NOT NULL) STRICT;
+"""
+
 # What makes a state of each version from one of the version before.
-_STEPS = {1: _TABLES, 2: _EXPERT_COSTS}
+_STEPS = {1: _TABLES, 2: _EXPERT_COSTS, 3: _ROUNDS}
 
 # Makes the signed record for a sequence number.
 Sign = Callable[[int], SignedRecord]
@@ -145,7 +159,8 @@ class NodeState:
         self._connection.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Everything in the block, or nothing of it; on disk when it ends."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield self._connection
@@ -154,7 +169,8 @@ class NodeState:
             raise
         self._connection.execute("COMMIT")
 
-    def _setting(self, name: str) -> Any:
+    def setting(self, name: str) -> Any:
+        """A named value; None if it was never written."""
         row = self._connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
@@ -163,7 +179,7 @@ class NodeState:
     @property
     def membership(self) -> Membership | None:
         """Who we are, or were until we left; None if we never joined."""
-        stored = self._setting("membership")
+        stored = self.setting("membership")
         return None if stored is None else Membership(**stored)
 
     def require_membership(self) -> Membership:
@@ -181,52 +197,52 @@ class NodeState:
 
     def enrolled(self, membership: Membership, next_sequence: int) -> None:
         """Write what enrolment gave. What we hold counts again only once it was compared with the ledger."""
-        with self._transaction() as connection:
-            _set(connection, "membership", asdict(membership))
-            _set(connection, "next_sequence", max(next_sequence, self.next_sequence))
-            _set(connection, "experts_registered", False)
-            _set(connection, "compared", False)
+        with self.transaction() as connection:
+            write_setting(connection, "membership", asdict(membership))
+            write_setting(connection, "next_sequence", max(next_sequence, self.next_sequence))
+            write_setting(connection, "experts_registered", False)
+            write_setting(connection, "compared", False)
             connection.execute("DELETE FROM withdrawals WHERE domain = ?", (EVERYTHING,))
 
     @property
     def compared(self) -> bool:
         """Whether our committed records were compared with the ledger since we enrolled."""
-        return bool(self._setting("compared"))
+        return bool(self.setting("compared"))
 
     def compare(self, ledger: dict[str, int], next_sequence: int) -> None:
         """Forget committed records that the ledger, sequence numbers by domain, does not hold; they are sent anew."""
         stale = [(d,) for d, kept in self.last_committed().items() if ledger.get(d) != kept.sequence]
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.executemany("DELETE FROM contributions WHERE domain = ? AND committed = 1", stale)
-            _set(connection, "next_sequence", max(next_sequence, self.next_sequence))
-            _set(connection, "compared", True)
+            write_setting(connection, "next_sequence", max(next_sequence, self.next_sequence))
+            write_setting(connection, "compared", True)
 
     # Hold-outs
 
     @property
     def hold_out(self) -> float:
         """The share of prompts that is kept out of the statistics."""
-        return float(self._setting("hold_out") or 0.0)
+        return float(self.setting("hold_out") or 0.0)
 
     def keep_out(self, fraction: float) -> None:
         """Hold out this share of prompts from the next counting on."""
-        with self._transaction() as connection:
-            _set(connection, "hold_out", fraction)
+        with self.transaction() as connection:
+            write_setting(connection, "hold_out", fraction)
 
     def hold_out_key(self) -> bytes:
         """The secret that chooses what is held out; made once, so that the choice is stable when files grow."""
-        stored = self._setting("hold_out_key")
+        stored = self.setting("hold_out_key")
         if stored is None:
             stored = secrets.token_hex(32)
-            with self._transaction() as connection:
-                _set(connection, "hold_out_key", stored)
+            with self.transaction() as connection:
+                write_setting(connection, "hold_out_key", stored)
         return bytes.fromhex(stored)
 
     # Sources and experts
 
     def add(self, sources: dict[str, PromptSource], experts: tuple[Expert, ...]) -> None:
         """Write where domains' prompts lie and who serves them; what was known of these domains is replaced."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)",
                 [(domain, s.location, s.field, int(s.skip_bad)) for domain, s in sources.items()],
@@ -237,7 +253,7 @@ class NodeState:
                 [(e.domain, e.url, e.model, e.price) for e in experts],
             )
             if experts:
-                _set(connection, "experts_registered", False)
+                write_setting(connection, "experts_registered", False)
 
     def sources(self) -> dict[str, PromptSource]:
         """Where each domain's prompts lie."""
@@ -251,37 +267,37 @@ class NodeState:
 
     def measured(self, latencies_ms: dict[str, float | None]) -> None:
         """Write how long experts, by URL, take to answer; the coordinator is told."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.executemany(
                 "UPDATE experts SET latency_ms = ? WHERE url = ?", [(ms, url) for url, ms in latencies_ms.items()]
             )
-            _set(connection, "experts_registered", False)
+            write_setting(connection, "experts_registered", False)
 
     @property
     def experts_registered(self) -> bool:
         """Whether the coordinator has acknowledged exactly these experts."""
-        return bool(self._setting("experts_registered"))
+        return bool(self.setting("experts_registered"))
 
     def experts_acknowledged(self) -> None:
         """The coordinator has our experts."""
-        with self._transaction() as connection:
-            _set(connection, "experts_registered", True)
+        with self.transaction() as connection:
+            write_setting(connection, "experts_registered", True)
 
     # Contributions
 
     @property
     def next_sequence(self) -> int:
         """The sequence number that the next record will have."""
-        return int(self._setting("next_sequence") or 1)
+        return int(self.setting("next_sequence") or 1)
 
     def raise_sequence(self, next_sequence: int) -> None:
         """Take higher numbers from now on: the ledger knows of some that this copy of the state does not."""
-        with self._transaction() as connection:
-            _set(connection, "next_sequence", max(next_sequence, self.next_sequence))
+        with self.transaction() as connection:
+            write_setting(connection, "next_sequence", max(next_sequence, self.next_sequence))
 
     def prepare(self, domain: str, rows: int, payload: str, source_fingerprint: str, sign: Sign) -> Prepared:
         """Sign under the next sequence number and write the record that is about to be sent."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             sequence = _use_sequence(connection, self.next_sequence)
             record = sign(sequence)
             connection.execute(
@@ -292,14 +308,14 @@ class NodeState:
 
     def committed(self, prepared: Prepared) -> None:
         """The coordinator has acknowledged a record; it takes the place of the one before."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             key = (prepared.domain, prepared.sequence)
             connection.execute("DELETE FROM contributions WHERE domain = ? AND committed = 1", key[:1])
             connection.execute("UPDATE contributions SET committed = 1 WHERE domain = ? AND sequence = ?", key)
 
     def source_unchanged(self, domain: str, source_fingerprint: str) -> None:
         """The files were touched, but what they say is what is committed already."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute(
                 "UPDATE contributions SET source_fingerprint = ? WHERE domain = ?", (source_fingerprint, domain)
             )
@@ -314,8 +330,18 @@ class NodeState:
         return {prepared.domain: prepared for prepared in self._records("WHERE committed = 1 ORDER BY domain")}
 
     def payloads(self) -> set[str]:
-        """The payload files that some record names."""
-        return {prepared.payload for prepared in self._records("")}
+        """The payload files that some record names, or an open round."""
+        opened = {payload for (payload,) in self._connection.execute("SELECT payload FROM round_targets")}
+        return opened | {prepared.payload for prepared in self._records("")}
+
+    def reads(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of a constant query."""
+        return self._connection.execute(query).fetchall()
+
+    def forget_uncommitted(self, domain: str) -> None:
+        """What was prepared for a domain is not needed after all."""
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM contributions WHERE domain = ? AND committed = 0", (domain,))
 
     def _records(self, clauses: str) -> Iterator[Prepared]:
         for row in self._connection.execute(f"SELECT * FROM contributions {clauses}").fetchall():  # noqa: S608 - ours
@@ -326,25 +352,37 @@ class NodeState:
 
     # Withdrawals
 
-    def withdraw(self, domain: str, sign: Sign) -> None:
-        """Forget a domain, or with EVERYTHING all of them, and write the withdrawal that is about to be sent."""
-        with self._transaction() as connection:
+    def withdraw(self, domain: str, sign: Sign, *, masked: bool = False) -> None:
+        """Forget a domain, or with EVERYTHING all of them, and write the withdrawal that is about to be sent.
+
+        Args:
+            domain: see above.
+            sign: makes the record.
+            masked: keep what is committed, which only a round can take out of the sum; then no record is sent for a
+                single domain.
+        """
+        with self.transaction() as connection:
             sequence = _use_sequence(connection, self.next_sequence)
             record = sign(sequence)
-            for table in ("sources", "experts", "contributions"):
+            for table in ("sources", "experts"):
                 connection.execute(f"DELETE FROM {table} WHERE ? IN ('', domain)", (domain,))  # noqa: S608 - ours
+            connection.execute(
+                "DELETE FROM contributions WHERE ?1 IN ('', domain) AND NOT (?2 AND committed)", (domain, masked)
+            )
+            write_setting(connection, "experts_registered", False)
+            if masked and domain != EVERYTHING:
+                return
             connection.execute(
                 "INSERT OR REPLACE INTO withdrawals VALUES (?, ?, ?, ?)",
                 (domain, sequence, record.body, record.signature),
             )
-            _set(connection, "experts_registered", False)
 
     def forget_source(self, domain: str) -> None:
         """Forget a domain of which nothing was ever sent."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             for table in ("sources", "experts"):
                 connection.execute(f"DELETE FROM {table} WHERE domain = ?", (domain,))  # noqa: S608 - ours
-            _set(connection, "experts_registered", False)
+            write_setting(connection, "experts_registered", False)
 
     def withdrawals(self) -> dict[str, Withdrawal]:
         """Withdrawals that were not acknowledged yet, by domain."""
@@ -357,16 +395,17 @@ class NodeState:
     def withdrawn(self, domain: str) -> None:
         """A withdrawal was acknowledged; after that of EVERYTHING we are no member any more."""
         membership = self.membership
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("DELETE FROM withdrawals WHERE ? IN ('', domain)", (domain,))
             if domain == EVERYTHING and membership is not None:
-                _set(connection, "membership", asdict(membership) | {"left": True})
+                write_setting(connection, "membership", asdict(membership) | {"left": True})
 
 
-def _set(connection: sqlite3.Connection, name: str, value: object) -> None:
+def write_setting(connection: sqlite3.Connection, name: str, value: object) -> None:
+    """Write a named value, as JSON."""
     connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
 
 
 def _use_sequence(connection: sqlite3.Connection, sequence: int) -> int:
-    _set(connection, "next_sequence", sequence + 1)
+    write_setting(connection, "next_sequence", sequence + 1)
     return sequence

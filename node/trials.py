@@ -1,4 +1,4 @@
-"""Try a new router on the node's own hold-outs and report the counts."""
+"""Try a new router on the node's own hold-outs, and report the counts where they need no mask."""
 
 import asyncio
 
@@ -11,20 +11,20 @@ from ridgeway.proto.trial_report import to_message
 from ridgeway.trial import Counts, try_router
 
 
-async def report_trial(
-    link: Link, router: Router, manifest: Manifest, hold_outs: HoldOuts, payloads: dict[str, str]
-) -> int:
-    """Try a router on what was held out of these payloads, by domain; how many prompts were tried.
+async def try_on_hold_outs(
+    router: Router, manifest: Manifest, hold_outs: HoldOuts, payloads: dict[str, str]
+) -> dict[str, list[Counts]]:
+    """How a router does on what was held out of these payloads, by domain, one entry for each way to decide."""
+    return await asyncio.to_thread(_try, router, manifest, hold_outs, payloads)
+
+
+async def report_trial(link: Link, router: Router, counts: dict[str, list[Counts]]) -> None:
+    """Bring the coordinator our counts.
 
     Raises:
-        Unreachable, Refused: the counts did not arrive.
+        Unreachable, Refused: they did not arrive.
     """
-    trials = await asyncio.to_thread(_try, router, manifest, hold_outs, payloads)
-    if not trials:
-        return 0
-    version, domains = router.router.version, router.router.domains
-    await link.call(rpc.REPORT_TRIAL, to_message(version, domains, trials))
-    return sum(int(ways[0].chosen.sum()) for ways in trials.values())
+    await link.call(rpc.REPORT_TRIAL, to_message(router.router.version, router.router.domains, counts))
 
 
 def _try(router: Router, manifest: Manifest, hold_outs: HoldOuts, payloads: dict[str, str]) -> dict[str, list[Counts]]:

@@ -450,7 +450,6 @@ class Revelation:
 class RoundOutcome:
     """How a round ended."""
 
-    nonce: bytes = b""
     committed: bool = False
     reason: str = ""
     sum_digest: bytes = b""
@@ -467,6 +466,7 @@ class RoundReply:
     agreement: Agreement | None = None
     revelation: Revelation | None = None
     refusal: str = ""
+    nonce: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -481,6 +481,7 @@ class RoundOrder:
     survivors: Survivors | None = None
     agreements: Agreements | None = None
     outcome: RoundOutcome | None = None
+    nonce: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -724,3 +725,4 @@ class NodeStatus:
     domains: tuple[NodeDomain, ...] = ()
     last_error: str = ""
     manifest_json: bytes = b""
+    waiting: str = ""

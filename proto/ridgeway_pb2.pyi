@@ -448,7 +448,7 @@ class DomainStatus(_message.Message):
     def __init__(self, domain: _Optional[str] = ..., rows: _Optional[int] = ..., owners: _Optional[_Iterable[str]] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ...) -> None: ...
 
 class RoundReply(_message.Message):
-    __slots__ = ("intention", "advertisement", "shares", "input", "agreement", "revelation", "refusal")
+    __slots__ = ("intention", "advertisement", "shares", "input", "agreement", "revelation", "refusal", "nonce")
     INTENTION_FIELD_NUMBER: _ClassVar[int]
     ADVERTISEMENT_FIELD_NUMBER: _ClassVar[int]
     SHARES_FIELD_NUMBER: _ClassVar[int]
@@ -456,6 +456,7 @@ class RoundReply(_message.Message):
     AGREEMENT_FIELD_NUMBER: _ClassVar[int]
     REVELATION_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
     intention: Intention
     advertisement: Advertisement
     shares: SealedShares
@@ -463,10 +464,11 @@ class RoundReply(_message.Message):
     agreement: Agreement
     revelation: Revelation
     refusal: str
-    def __init__(self, intention: _Optional[_Union[Intention, _Mapping]] = ..., advertisement: _Optional[_Union[Advertisement, _Mapping]] = ..., shares: _Optional[_Union[SealedShares, _Mapping]] = ..., input: _Optional[_Union[PayloadChunk, _Mapping]] = ..., agreement: _Optional[_Union[Agreement, _Mapping]] = ..., revelation: _Optional[_Union[Revelation, _Mapping]] = ..., refusal: _Optional[str] = ...) -> None: ...
+    nonce: bytes
+    def __init__(self, intention: _Optional[_Union[Intention, _Mapping]] = ..., advertisement: _Optional[_Union[Advertisement, _Mapping]] = ..., shares: _Optional[_Union[SealedShares, _Mapping]] = ..., input: _Optional[_Union[PayloadChunk, _Mapping]] = ..., agreement: _Optional[_Union[Agreement, _Mapping]] = ..., revelation: _Optional[_Union[Revelation, _Mapping]] = ..., refusal: _Optional[str] = ..., nonce: _Optional[bytes] = ...) -> None: ...
 
 class RoundOrder(_message.Message):
-    __slots__ = ("situation", "terms", "cohort", "shares", "input_wanted", "survivors", "agreements", "outcome")
+    __slots__ = ("situation", "terms", "cohort", "shares", "input_wanted", "survivors", "agreements", "outcome", "nonce")
     SITUATION_FIELD_NUMBER: _ClassVar[int]
     TERMS_FIELD_NUMBER: _ClassVar[int]
     COHORT_FIELD_NUMBER: _ClassVar[int]
@@ -475,6 +477,7 @@ class RoundOrder(_message.Message):
     SURVIVORS_FIELD_NUMBER: _ClassVar[int]
     AGREEMENTS_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
     situation: Situation
     terms: RoundTerms
     cohort: Cohort
@@ -483,7 +486,8 @@ class RoundOrder(_message.Message):
     survivors: Survivors
     agreements: Agreements
     outcome: RoundOutcome
-    def __init__(self, situation: _Optional[_Union[Situation, _Mapping]] = ..., terms: _Optional[_Union[RoundTerms, _Mapping]] = ..., cohort: _Optional[_Union[Cohort, _Mapping]] = ..., shares: _Optional[_Union[ShareDelivery, _Mapping]] = ..., input_wanted: _Optional[_Union[InputWanted, _Mapping]] = ..., survivors: _Optional[_Union[Survivors, _Mapping]] = ..., agreements: _Optional[_Union[Agreements, _Mapping]] = ..., outcome: _Optional[_Union[RoundOutcome, _Mapping]] = ...) -> None: ...
+    nonce: bytes
+    def __init__(self, situation: _Optional[_Union[Situation, _Mapping]] = ..., terms: _Optional[_Union[RoundTerms, _Mapping]] = ..., cohort: _Optional[_Union[Cohort, _Mapping]] = ..., shares: _Optional[_Union[ShareDelivery, _Mapping]] = ..., input_wanted: _Optional[_Union[InputWanted, _Mapping]] = ..., survivors: _Optional[_Union[Survivors, _Mapping]] = ..., agreements: _Optional[_Union[Agreements, _Mapping]] = ..., outcome: _Optional[_Union[RoundOutcome, _Mapping]] = ..., nonce: _Optional[bytes] = ...) -> None: ...
 
 class Intention(_message.Message):
     __slots__ = ("domains", "remaining", "settled_round", "open_round", "out_of_step", "trial_version")
@@ -656,16 +660,14 @@ class Revelation(_message.Message):
     def __init__(self, seed_shares: _Optional[_Iterable[_Union[Share, _Mapping]]] = ..., key_shares: _Optional[_Iterable[_Union[Share, _Mapping]]] = ...) -> None: ...
 
 class RoundOutcome(_message.Message):
-    __slots__ = ("nonce", "committed", "reason", "sum_digest")
-    NONCE_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("committed", "reason", "sum_digest")
     COMMITTED_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
-    nonce: bytes
     committed: bool
     reason: str
     sum_digest: bytes
-    def __init__(self, nonce: _Optional[bytes] = ..., committed: bool = ..., reason: _Optional[str] = ..., sum_digest: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, committed: bool = ..., reason: _Optional[str] = ..., sum_digest: _Optional[bytes] = ...) -> None: ...
 
 class InviteRequest(_message.Message):
     __slots__ = ("owner", "lifetime_seconds")
@@ -820,7 +822,7 @@ class GetNodeStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class NodeStatus(_message.Message):
-    __slots__ = ("owner", "federation_id", "coordinator_address", "connected", "router_version", "router_received_unix_ms", "certificate_expires_unix_ms", "domains", "last_error", "manifest_json")
+    __slots__ = ("owner", "federation_id", "coordinator_address", "connected", "router_version", "router_received_unix_ms", "certificate_expires_unix_ms", "domains", "last_error", "manifest_json", "waiting")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     COORDINATOR_ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -831,6 +833,7 @@ class NodeStatus(_message.Message):
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
     LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
     owner: str
     federation_id: str
     coordinator_address: str
@@ -841,7 +844,8 @@ class NodeStatus(_message.Message):
     domains: _containers.RepeatedCompositeFieldContainer[NodeDomain]
     last_error: str
     manifest_json: bytes
-    def __init__(self, owner: _Optional[str] = ..., federation_id: _Optional[str] = ..., coordinator_address: _Optional[str] = ..., connected: bool = ..., router_version: _Optional[int] = ..., router_received_unix_ms: _Optional[int] = ..., certificate_expires_unix_ms: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[NodeDomain, _Mapping]]] = ..., last_error: _Optional[str] = ..., manifest_json: _Optional[bytes] = ...) -> None: ...
+    waiting: str
+    def __init__(self, owner: _Optional[str] = ..., federation_id: _Optional[str] = ..., coordinator_address: _Optional[str] = ..., connected: bool = ..., router_version: _Optional[int] = ..., router_received_unix_ms: _Optional[int] = ..., certificate_expires_unix_ms: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[NodeDomain, _Mapping]]] = ..., last_error: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., waiting: _Optional[str] = ...) -> None: ...
 
 class NodeDomain(_message.Message):
     __slots__ = ("domain", "location", "sequence", "rows", "committed")

@@ -23,7 +23,7 @@ from ridgeway.hold_out import HoldOut
 from ridgeway.manifest import Manifest
 from ridgeway.routing import Decision
 from ridgeway.training import train
-from ridgeway.trial import judge, try_router
+from ridgeway.trial import TrialSum, judge, try_router, ways_to_decide
 
 BINS = 15
 KEY = b"measure confidence".ljust(32, b".")
@@ -64,7 +64,8 @@ def calibrated(prompts: Prompts, embedder: Embedder, manifest: Manifest) -> Rout
         held[domain] = hold_out.prompts()
     router = train(made, embedder, manifest)
     trials = [{domain: try_router(router, manifest, domain, part)} for domain, part in held.items() if part]
-    verdict = judge(manifest, router.router.domains, trials)
+    total = TrialSum.of(len(ways_to_decide(manifest)), router.router.domains, trials)
+    verdict = judge(manifest, router.router.domains, total)
     weights = replace(router.router, calibration=verdict.calibration, routing=verdict.routing)
     return ready_router(weights, embedder, manifest)
 

@@ -12,7 +12,7 @@ from ridgeway.coordinator.administration import SOCKET
 from ridgeway.coordinator.daemon import CoordinatorSettings, Endpoints, serve
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.embedder import EmbedderFingerprint
-from ridgeway.manifest import FeatureMap
+from ridgeway.manifest import FeatureMap, Masking
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.local_socket import connect
@@ -91,7 +91,7 @@ async def _serve(data_dir: Path, dimension: int, port: int) -> None:
         print(json.dumps({"members": endpoints.members}), flush=True)
 
     settings = CoordinatorSettings(
-        data_dir, lambda: toy_fingerprint(dimension), Wishes(features=FeatureMap.TOKENS), port=port
+        data_dir, lambda: toy_fingerprint(dimension), Wishes(features=FeatureMap.TOKENS, masking=Masking.OFF), port=port
     )
     await serve(settings, stop_event(), ready)
 

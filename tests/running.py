@@ -15,7 +15,7 @@ from ridgeway.coordinator.administration import SOCKET
 from ridgeway.coordinator.daemon import CoordinatorSettings, Endpoints, serve
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.embedder import EmbedderFingerprint
-from ridgeway.manifest import FeatureMap
+from ridgeway.manifest import FeatureMap, Masking
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.local_socket import connect
@@ -86,7 +86,7 @@ async def running(
     settings = CoordinatorSettings(
         data_dir,
         lambda: toy,
-        wishes or Wishes(features=FeatureMap.TOKENS),
+        wishes or Wishes(features=FeatureMap.TOKENS, masking=Masking.OFF),
         port=port,
         certificate_lifetime=certificate_lifetime,
         now=clock,

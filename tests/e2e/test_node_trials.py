@@ -19,13 +19,13 @@ from running import Running, refused, running
 from ridgeway.calibration import BINS, CANDIDATES
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.coordinator.ledger import Ledger
-from ridgeway.manifest import DecisionRule, FeatureMap, RoutingSettings
+from ridgeway.manifest import DecisionRule, FeatureMap, Masking, RoutingSettings
 from ridgeway.node.handover import join_federation
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.router_artifact import decode_router
 
-POOLED = Wishes(features=FeatureMap.POOLED, columns=16)
+POOLED = Wishes(features=FeatureMap.POOLED, columns=16, masking=Masking.OFF)
 
 
 @asynccontextmanager
@@ -101,7 +101,7 @@ async def _until_edition(node: NodeHome, edition: int) -> None:
 
 
 async def test_the_way_to_decide_is_chosen_where_the_manifest_leaves_it_open(tmp_path: Path) -> None:
-    wishes = Wishes(features=FeatureMap.TOKENS, rule="auto", top_k="auto")
+    wishes = Wishes(features=FeatureMap.TOKENS, rule="auto", top_k="auto", masking=Masking.OFF)
     async with coordinator_at(tmp_path / "coordinator", wishes) as coordinator:
         alpha = node_at(tmp_path, "alpha")
         law, math = (

@@ -18,7 +18,7 @@ from ridgeway.proto.codec import decode, encode
 from ridgeway.proto.trial_report import from_message, to_message
 from ridgeway.router import RouterWeights
 from ridgeway.routing import Decision
-from ridgeway.trial import BadTrial, Counts, judge, try_router, ways_to_decide
+from ridgeway.trial import BadTrial, Counts, TrialSum, judge, try_router, ways_to_decide
 
 EMBEDDER = toy_embedder()
 OPEN = RoutingSettings(auto_rule=True, auto_top_k=True)
@@ -111,9 +111,9 @@ def test_trials_add_up_in_any_order(
 ) -> None:
     router = router_of(manifest)
     trials = [{domain: try_router(router, manifest, domain, ids_of(corpus))} for corpus, domain in made]
-    verdict = judge(manifest, DOMAINS, trials)
+    verdict = judge(manifest, DOMAINS, TrialSum.of(len(ways_to_decide(manifest)), DOMAINS, trials))
     order.shuffle(trials)
-    again = judge(manifest, DOMAINS, trials)
+    again = judge(manifest, DOMAINS, TrialSum.of(len(ways_to_decide(manifest)), DOMAINS, trials))
     assert (verdict.routing, verdict.calibration) == (again.routing, again.calibration)
     np.testing.assert_array_equal(verdict.confusion, again.confusion)
     assert verdict.prompts == sum(len(corpus) for corpus, _ in made)
@@ -126,7 +126,11 @@ def test_the_way_with_the_best_balanced_accuracy_is_chosen() -> None:
         return Counts(np.array([right, 10 - right, 0, 0]), empty)
 
     ways = ways_to_decide(TOKENS)
-    verdict = judge(TOKENS, DOMAINS, [{"law": [counts(5), counts(7), counts(9), counts(9), *[counts(1)] * 3]}])
+    verdict = judge(
+        TOKENS,
+        DOMAINS,
+        TrialSum.of(7, DOMAINS, [{"law": [counts(5), counts(7), counts(9), counts(9), *[counts(1)] * 3]}]),
+    )
     assert verdict.routing == ways[2]
     assert verdict.balanced_accuracy == 0.9
     assert ways[0] == RoutingSettings(DecisionRule.VOTES, 10)

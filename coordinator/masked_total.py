@@ -1,0 +1,67 @@
+"""The masked federation's sum on disk: one file, replaced by each committed round.
+
+Of a masked contribution nothing is left to add up again, so unlike an unmasked sum this one is kept whole. The file is
+synced before the ledger names it, and named by its content; the ledger's transaction decides which one counts.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ridgeway.errors import RidgewayError
+from ridgeway.manifest import Manifest
+from ridgeway.round_vector import as_sum, as_vector, length
+from ridgeway.runtime.data_dir import write_durably
+from ridgeway.sums import FederationSum
+
+_FORMAT = 1
+
+
+class TotalDamaged(RidgewayError):
+    """The sum on disk is not the one that the ledger names."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedTotals:
+    """The folder of sums."""
+
+    folder: Path
+    manifest: Manifest
+
+    def write(self, total: FederationSum) -> bytes:
+        """Write a sum durably; what the ledger must name it by."""
+        data = as_vector(total).astype("<i8", copy=False).data.cast("B")
+        name = hashlib.sha256(data).hexdigest()
+        write_durably(self.folder / name, data)
+        return json.dumps({"format": _FORMAT, "file": name, "domains": total.domains}).encode()
+
+    def read(self, named: bytes | None) -> FederationSum:
+        """The sum that the ledger names; an empty one before the first round.
+
+        Raises:
+            TotalDamaged: the file is missing, or not what was written.
+        """
+        manifest = self.manifest
+        if named is None:
+            return FederationSum(manifest.dimension, manifest.fraction_bits)
+        stated = json.loads(named)
+        domains = tuple(stated["domains"])
+        try:
+            data = (self.folder / stated["file"]).read_bytes()
+        except FileNotFoundError:
+            data = b""
+        expected = 8 * length(manifest.dimension, len(domains))
+        if len(data) != expected or hashlib.sha256(data).hexdigest() != stated["file"]:
+            raise TotalDamaged("the sum on disk is damaged; restore the data directory from a backup")
+        vector = np.frombuffer(bytearray(data), dtype="<i8")
+        return as_sum(manifest.dimension, manifest.fraction_bits, domains, vector)
+
+    def keep_only(self, named: bytes | None) -> None:
+        """Remove every sum that the ledger does not name."""
+        kept = json.loads(named)["file"] if named is not None else ""
+        for path in self.folder.iterdir():
+            if path.name != kept:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,359 @@
+"""Rounds of secure aggregation over the members' streams: one at a time, begun as soon as the policy allows.
+
+A round lives in memory. If the coordinator dies before it is committed it is as if it had never been; the ledger says
+which rounds were committed, and every node asks.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ridgeway import round_vector
+from ridgeway.coordinator.exclusive import Exclusive
+from ridgeway.coordinator.federation import Federation
+from ridgeway.coordinator.ledger import Place
+from ridgeway.coordinator.publication import Publisher
+from ridgeway.crypto.payload_digest import CHUNK_BYTES
+from ridgeway.errors import RidgewayError
+from ridgeway.proto import messages as m
+from ridgeway.protocol.backoff import Backoff
+from ridgeway.runtime.remote_errors import Malformed
+from ridgeway.secagg.aggregator import Aggregator, Orders, Phase
+from ridgeway.secagg.round_policy import Roll, Start, Wait, decide
+
+_log = logging.getLogger("ridgeway.coordinator")
+
+# A node answers each order before it gets many more; one that reads nothing is cut off.
+ORDERS_HELD = 64
+# A node that was asked for its vector and sends nothing for this long has gone.
+INPUT_WAIT_S = 30.0
+# How often a running round looks at its deadlines.
+LOOK_S = 0.5
+# Vectors on their way at once; each is held whole until it is added.
+INPUTS_AT_ONCE = 2
+# After an aborted round, so that a node that always refuses does not keep everybody busy.
+PAUSE_FIRST_S = 1.0
+PAUSE_LONGEST_S = 60.0
+
+
+class SlowReader(RidgewayError):
+    """A member that does not read what it is sent."""
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One member's stream.
+
+    Attributes:
+        owner: whose.
+        orders: what is to be sent; None ends the stream.
+        intention: what it wants, once it has said so.
+        waiting: what it was last told to wait for.
+        vector: its masked vector as it arrives; None while none is wanted.
+        received: bytes of it.
+        progress_s: when the last of it came.
+    """
+
+    owner: str
+    orders: "asyncio.Queue[m.RoundOrder | None]" = field(default_factory=lambda: asyncio.Queue(ORDERS_HELD))
+    intention: m.Intention | None = None
+    waiting: str = ""
+    vector: npt.NDArray[np.int64] | None = None
+    received: int = 0
+    progress_s: float = 0.0
+
+    def send(self, order: m.RoundOrder | None) -> None:
+        """Send something; a stream that does not take it is ended."""
+        try:
+            self.orders.put_nowait(order)
+        except asyncio.QueueFull:
+            while not self.orders.empty():
+                self.orders.get_nowait()
+            self.orders.put_nowait(None)
+
+
+class Rounds:
+    """The members that are there, and the round under way."""
+
+    def __init__(self, federation: Federation, exclusive: Exclusive, publisher: Publisher) -> None:
+        self._federation = federation
+        self._exclusive = exclusive
+        self._publisher = publisher
+        self._connections: dict[str, Connection] = {}
+        self._round: Aggregator | None = None
+        self._stirred = asyncio.Event()
+        self._intention_s = self._full_due_s = time.monotonic()
+        self._pauses = Backoff(PAUSE_FIRST_S, PAUSE_LONGEST_S)
+        self._status = m.RoundStatus()
+        self._closing = False
+
+    def status(self) -> m.RoundStatus:
+        """What is going on."""
+        running = self._round
+        return m.RoundStatus(
+            waiting=self._status.waiting,
+            phase=running.phase.value if running else "",
+            number=running.terms.number if running else self._status.number,
+            cohort=running.cohort_size if running else 0,
+            missing=running.missing if running else (),
+            changed=tuple(sorted(o for o, c in self._connections.items() if c.intention and c.intention.domains)),
+            last_outcome=self._status.last_outcome,
+            committed=self._status.committed,
+            aborted=self._status.aborted,
+            dropouts=self._status.dropouts,
+        )
+
+    def close(self) -> None:
+        """End every member's stream."""
+        self._closing = True
+        for connection in self._connections.values():
+            connection.send(None)
+
+    def stir(self) -> None:
+        """Something changed that the next round may depend on; who is no member any more is sent away."""
+        members = self._federation.membership.members
+        for owner, connection in self._connections.items():
+            if members[owner].state is not m.MemberState.ACTIVE:
+                connection.send(None)
+        self._stirred.set()
+
+    # Members' streams
+
+    async def follow(
+        self, owner: str, replies: AsyncIterator[m.RoundReply], still_welcome: Callable[[], object]
+    ) -> AsyncIterator[m.RoundOrder]:
+        """One member's stream, until either side ends it; a newer one of the same owner takes its place.
+
+        Raises:
+            SlowReader: the member does not read.
+            Malformed: it sends what no round needs.
+        """
+        connection = Connection(owner)
+        older = self._connections.get(owner)
+        if older is not None:
+            self._forget(older)
+            older.send(None)
+        self._connections[owner] = connection
+        reading = asyncio.create_task(self._read(connection, replies, still_welcome))
+        reading.add_done_callback(lambda _: connection.send(None))
+        try:
+            while (order := await connection.orders.get()) is not None:
+                still_welcome()
+                yield order
+            still_welcome()
+            if reading.done():
+                reading.result()
+            elif not self._closing and self._connections.get(owner) is connection:
+                raise SlowReader("this stream is not read; take part again")
+        finally:
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([reading])
+            if self._connections.get(owner) is connection:
+                del self._connections[owner]
+                self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        connection.vector = None
+        if self._round is not None:
+            self._send(self._round.lost(connection.owner, time.monotonic()))
+        self.stir()
+
+    async def _read(
+        self, connection: Connection, replies: AsyncIterator[m.RoundReply], still_welcome: Callable[[], object]
+    ) -> None:
+        async for reply in replies:
+            still_welcome()
+            if reply.intention is not None:
+                await self._take_intention(connection, reply.intention)
+            elif self._round is not None and reply.nonce == self._round.terms.nonce:
+                self._take_step(connection, reply, self._round)
+
+    async def _take_intention(self, connection: Connection, intention: m.Intention) -> None:
+        places = await self._exclusive(self._federation.ledger.places)
+        held = places.get(connection.owner)
+        running = self._round
+        undecided = running is not None and intention.open_round == running.terms.nonce
+        connection.intention = None if undecided else intention
+        connection.waiting = ""
+        connection.send(m.RoundOrder(situation=m.Situation(held.nonce if held else b"", undecided=undecided)))
+        self._intention_s = time.monotonic()
+        self.stir()
+
+    def _take_step(self, connection: Connection, reply: m.RoundReply, running: Aggregator) -> None:
+        if reply.input is not None:
+            self._take_chunk(connection, reply.input, running)
+        else:
+            self._send(running.receive(connection.owner, reply, time.monotonic()))
+        self.stir()
+
+    def _take_chunk(self, connection: Connection, chunk: m.PayloadChunk, running: Aggregator) -> None:
+        vector = connection.vector
+        if vector is None:
+            return
+        start = chunk.index * CHUNK_BYTES
+        if start != connection.received or start + len(chunk.data) > vector.nbytes or not chunk.data:
+            raise Malformed("a piece of a masked vector is missing, doubled or too long; take part again")
+        vector.view(np.uint8)[start : start + len(chunk.data)] = np.frombuffer(chunk.data, dtype=np.uint8)
+        connection.received += len(chunk.data)
+        connection.progress_s = time.monotonic()
+        if connection.received == vector.nbytes:
+            connection.vector = None
+            self._send(running.take_input(connection.owner, vector, time.monotonic()))
+
+    def _send(self, orders: Orders) -> None:
+        running = self._round
+        if running is None:
+            return
+        for owner, order in orders:
+            connection = self._connections.get(owner)
+            if connection is None:
+                continue
+            if order.input_wanted is not None:
+                connection.vector = np.empty(running.vector.size, dtype="<i8")
+                connection.received, connection.progress_s = 0, time.monotonic()
+            connection.send(_addressed(order, running.terms.nonce))
+
+    # Rounds
+
+    async def run(self) -> None:
+        """Begin a round whenever one may begin, for ever."""
+        while True:
+            self._stirred.clear()
+            decision = await self._decided()
+            if isinstance(decision, Wait):
+                self._tell(decision.why)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(decision.look_again_s):
+                        await self._stirred.wait()
+                continue
+            self._tell("")
+            await self._run_round(decision)
+
+    async def _decided(self) -> Start | Wait:
+        places: dict[str, Place] = await self._exclusive(self._federation.ledger.places)
+        members = self._federation.membership.members
+        active = {owner for owner, member in members.items() if member.state is m.MemberState.ACTIVE}
+        evicted = {owner for owner in places if members[owner].state is m.MemberState.EVICTED}
+        now = time.monotonic()
+        if not evicted and not any(c.intention and c.intention.out_of_step for c in self._connections.values()):
+            self._full_due_s = now
+        newest = self._publisher.latest
+        roll = Roll(
+            connected={o: c.intention for o, c in self._connections.items() if c.intention and o in active},
+            in_sum=places.keys(),
+            evicted=evicted,
+            trial_version=self._federation.trials.wanted(newest.router.version) if newest else 0,
+            quiet_s=now - self._intention_s,
+            full_due_s=now - self._full_due_s,
+        )
+        return decide(roll, self._federation.manifest.min_cohort)
+
+    def _tell(self, why: str) -> None:
+        self._note(waiting=why)
+        for connection in self._connections.values():
+            intention = connection.intention
+            if intention is not None and intention.domains and connection.waiting != why:
+                connection.waiting = why
+                connection.send(m.RoundOrder(situation=m.Situation(intention.settled_round, why)))
+
+    async def _run_round(self, start: Start) -> None:
+        members, newest = self._federation.membership.members, self._publisher.latest
+        about = (
+            (newest.router.version, newest.router.domains) if start.kind is m.RoundKind.TRIAL and newest else (0, ())
+        )
+        terms = await self._exclusive(self._federation.call_round, start.kind, about)
+        running = Aggregator(
+            terms,
+            {owner: members[owner].identity_public_key for owner in start.invited},
+            self._federation.manifest.min_cohort,
+            lambda domains: self._length(terms, domains),
+            time.monotonic(),
+            slots=INPUTS_AT_ONCE,
+        )
+        self._round = running
+        for owner in start.invited & self._connections.keys():
+            self._connections[owner].intention = None
+        self._send(running.start())
+        for owner in start.invited - self._connections.keys():
+            self._send(running.lost(owner, time.monotonic()))
+        try:
+            await self._await_inputs(running)
+            digest = await self._committed(running)
+        finally:
+            self._round = None
+        self._end(running, start.invited, digest)
+        await self._pause(running)
+
+    def _length(self, terms: m.RoundTerms, domains: tuple[str, ...]) -> int:
+        if terms.kind is m.RoundKind.TRIAL:
+            return self._federation.trials.vector_length(len(terms.router_domains))
+        return round_vector.length(self._federation.manifest.dimension, len(domains))
+
+    async def _await_inputs(self, running: Aggregator) -> None:
+        while running.phase not in {Phase.UNMASKING, Phase.ABORTED}:
+            self._stirred.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._stirred.wait()
+            now = time.monotonic()
+            self._send(running.tick(now))
+            for connection in list(self._connections.values()):
+                if connection.vector is not None and now - connection.progress_s > INPUT_WAIT_S:
+                    connection.vector = None
+                    self._send(running.lost(connection.owner, now, "it stopped sending its masked vector"))
+
+    async def _committed(self, running: Aggregator) -> bytes:
+        """Unmask and commit; the digest of the federation's sum, or nothing if the round came to nothing."""
+        if running.phase is Phase.ABORTED:
+            return b""
+        try:
+            summed = await asyncio.to_thread(running.unmask)
+            if running.terms.kind is not m.RoundKind.TRIAL:
+                return await self._publisher.changing(self._federation.commit_round, running.terms, summed)
+            trial = running.terms.router_version, running.terms.router_domains
+            await self._exclusive(self._federation.trials.take_sum, *trial, summed.vector)
+            self._publisher.changed_soon()
+            return self._federation.sum_digest
+        except RidgewayError as error:
+            running.abort(str(error))
+            return b""
+
+    def _end(self, running: Aggregator, invited: frozenset[str], digest: bytes) -> None:
+        committed = running.phase is Phase.SUMMED
+        for owner in invited & self._connections.keys():
+            within = committed and owner not in running.dropouts
+            reason = "" if within else running.dropouts.get(owner, running.reason)
+            order = m.RoundOrder(outcome=m.RoundOutcome(within, reason, digest))
+            self._connections[owner].send(_addressed(order, running.terms.nonce))
+        number = running.terms.number
+        outcome = f"round {number} was committed" if committed else f"round {number} came to nothing: {running.reason}"
+        _log.info("%s; %d dropped out", outcome, len(running.dropouts))
+        self._note(
+            number=number,
+            last_outcome=outcome,
+            committed=self._status.committed + committed,
+            aborted=self._status.aborted + (not committed),
+            dropouts=self._status.dropouts + len(running.dropouts),
+        )
+        self._intention_s = time.monotonic()
+
+    async def _pause(self, running: Aggregator) -> None:
+        if running.phase is Phase.SUMMED:
+            self._pauses.succeeded()
+        else:
+            await asyncio.sleep(self._pauses.failed(0.5))
+
+    def _note(self, **changes: Any) -> None:
+        self._status = replace(self._status, **changes)
+
+
+def _addressed(order: m.RoundOrder, nonce: bytes) -> m.RoundOrder:
+    return replace(order, nonce=nonce)

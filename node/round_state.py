@@ -1,0 +1,168 @@
+"""What a node remembers of rounds, durably: what of it is in the masked sum, what will be, and whom it believes.
+
+A round's secrets are never written. What is written before a masked vector leaves is what our part of the sum becomes
+if the round is committed, so that after a crash both sides agree once the coordinator has said how it ended.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ridgeway.errors import RidgewayError
+from ridgeway.node.state import NodeState, Prepared, write_setting
+from ridgeway.proto.messages import SignedRecord
+
+_NOTHING = SignedRecord()
+
+
+class RoundReplayed(RidgewayError):
+    """A round whose number was used before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Our part of the sum, by domain.
+
+    Attributes:
+        committed: what is in the sum.
+        wanted: what should be.
+    """
+
+    committed: Mapping[str, Prepared]
+    wanted: Mapping[str, Prepared]
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """Domains whose part differs, sorted."""
+        return tuple(sorted(d for d in self.committed.keys() | self.wanted.keys() if self._differs(d)))
+
+    def _differs(self, domain: str) -> bool:
+        before, after = self.committed.get(domain), self.wanted.get(domain)
+        return before is None or after is None or (before.payload, before.rows) != (after.payload, after.rows)
+
+
+class RoundState:
+    """The tables and settings of one node's rounds."""
+
+    def __init__(self, state: NodeState) -> None:
+        self._state = state
+
+    def parts(self) -> Parts:
+        """What is in the sum, and what should be."""
+        sources = self._state.sources()
+        wanted = {domain: held for domain, held in self._state.contributions().items() if domain in sources}
+        return Parts(self._state.last_committed(), wanted)
+
+    @property
+    def settled(self) -> bytes:
+        """Nonce of the last round that is committed with us; empty without one."""
+        return bytes.fromhex(self._state.setting("settled_round") or "")
+
+    @property
+    def open(self) -> bytes:
+        """Nonce of the round whose end we do not know; empty without one."""
+        return bytes.fromhex(self._state.setting("open_round") or "")
+
+    @property
+    def out_of_step(self) -> bool:
+        """Whether the sum holds something of us that we do not know: this state, or the ledger, is an older copy."""
+        return bool(self._state.setting("out_of_step"))
+
+    @property
+    def tried(self) -> int:
+        """The newest router version whose trial is committed with us."""
+        return int(self._state.setting("tried_version") or 0)
+
+    def has_tried(self, version: int) -> None:
+        """A trial of a router version is committed with us; we take part in no other of it."""
+        with self._state.transaction() as connection:
+            write_setting(connection, "tried_version", version)
+
+    def called(self, number: int) -> None:
+        """Use a round's number up.
+
+        Raises:
+            RoundReplayed: it, or a later one, was used before.
+        """
+        if number <= int(self._state.setting("last_round") or 0):
+            raise RoundReplayed(f"round {number} was called before; a repeated round could show our part, so we refuse")
+        with self._state.transaction() as connection:
+            write_setting(connection, "last_round", number)
+
+    def enter(self, nonce: bytes, targets: Mapping[str, Prepared | None]) -> None:
+        """Our masked vector is about to leave; with None a domain goes out of the sum."""
+        with self._state.transaction() as connection:
+            connection.execute("DELETE FROM round_targets")
+            for domain, held in targets.items():
+                record = held.record if held else _NOTHING
+                connection.execute(
+                    "INSERT INTO round_targets VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        domain,
+                        held.sequence if held else 0,
+                        record.body,
+                        record.signature,
+                        held.rows if held else 0,
+                        held.payload if held else "",
+                        held.source_fingerprint if held else "",
+                    ),
+                )
+            write_setting(connection, "open_round", nonce.hex())
+
+    def committed(self) -> None:
+        """The open round is committed with us: our part of the sum is now what we entered it with."""
+        with self._state.transaction() as connection:
+            connection.execute(
+                "DELETE FROM contributions WHERE committed = 1 AND domain IN (SELECT domain FROM round_targets)"
+            )
+            connection.execute("INSERT INTO contributions SELECT *, 1 FROM round_targets WHERE payload <> ''")
+            connection.execute(
+                "DELETE FROM contributions WHERE committed = 0 AND (domain, sequence) IN"
+                " (SELECT domain, sequence FROM round_targets)"
+            )
+            write_setting(connection, "settled_round", self.open.hex())
+            write_setting(connection, "open_round", "")
+            write_setting(connection, "out_of_step", False)
+            connection.execute("DELETE FROM round_targets")
+
+    def aborted(self) -> None:
+        """The open round came to nothing for us."""
+        with self._state.transaction() as connection:
+            connection.execute("DELETE FROM round_targets")
+            write_setting(connection, "open_round", "")
+
+    def compare(self, ledger: bytes) -> bool:
+        """Compare with the last round that the ledger has us in; whether our intention changes.
+
+        If the sum holds nothing of us, what we had committed must go in again. If it holds something else than we
+        know, nothing but a full round helps.
+        """
+        if self.open:
+            if ledger == self.open:
+                self.committed()
+            else:
+                self.aborted()
+            return True
+        if ledger == self.settled or (ledger and self.out_of_step):
+            return False
+        with self._state.transaction() as connection:
+            if not ledger:
+                connection.execute(
+                    "DELETE FROM contributions WHERE committed = 1 AND domain IN"
+                    " (SELECT domain FROM contributions WHERE committed = 0)"
+                )
+                connection.execute("DELETE FROM contributions WHERE domain NOT IN (SELECT domain FROM sources)")
+                connection.execute("UPDATE contributions SET committed = 0")
+                write_setting(connection, "settled_round", "")
+            write_setting(connection, "out_of_step", bool(ledger))
+        return True
+
+    # Whom we believe
+
+    def roster(self) -> dict[str, bytes]:
+        """The identity keys that we have seen, by owner."""
+        return dict(self._state.reads("SELECT owner, identity_public_key FROM roster"))
+
+    def pin(self, keys: Mapping[str, bytes]) -> None:
+        """Remember the keys of owners that we see for the first time."""
+        with self._state.transaction() as connection:
+            connection.executemany("INSERT OR IGNORE INTO roster VALUES (?, ?)", keys.items())

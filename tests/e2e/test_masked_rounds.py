@@ -1,0 +1,156 @@
+"""Masked federations, whole: a coordinator and node daemons over real gRPC and TLS, sums compared to the bit."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+import toy
+from light_client import random_contribution
+from node_running import News, NodeHome, daemon, expect_sum, words, write_prompts
+from running import Running, refused, running
+
+from ridgeway.coordinator.founding import Wishes
+from ridgeway.manifest import FeatureMap
+from ridgeway.proto import messages as m
+from ridgeway.proto import rpc
+
+MASKED = Wishes(features=FeatureMap.TOKENS)
+DOMAINS = {"alpha": "law", "beta": "math", "gamma": "medicine", "delta": "law"}
+
+
+@pytest.fixture
+def embedder(tmp_path: Path) -> Path:
+    return toy.write_toy_embedder(tmp_path / "toy-model")
+
+
+@asynccontextmanager
+async def masked(tmp_path: Path, port: int = 0) -> AsyncIterator[Running]:
+    async with running(
+        tmp_path / "coordinator", embedder=toy.toy_embedder().fingerprint, wishes=MASKED, port=port
+    ) as coordinator:
+        yield coordinator
+
+
+async def home(tmp_path: Path, embedder: Path, name: str, stack: AsyncExitStack) -> NodeHome:
+    node = NodeHome(tmp_path / name, embedder)
+    await stack.enter_async_context(daemon(node))
+    return node
+
+
+def prompts_of(name: str, edition: int = 0) -> list[str]:
+    return words(sorted(DOMAINS).index(name) * 3 + 11 * edition)
+
+
+async def join(tmp_path: Path, coordinator: Running, name: str, node: NodeHome) -> News:
+    source = write_prompts(tmp_path / f"{name}.jsonl", prompts_of(name))
+    return await node.join(await coordinator.invite(name), {DOMAINS[name]: source})
+
+
+async def change(tmp_path: Path, name: str, node: NodeHome) -> None:
+    source = write_prompts(tmp_path / f"{name}.jsonl", prompts_of(name, 1))
+    await node.join("", {DOMAINS[name]: source})
+
+
+def held(*names: str, edition: dict[str, int] | None = None) -> dict[tuple[str, str], list[str]]:
+    return {(name, DOMAINS[name]): prompts_of(name, (edition or {}).get(name, 0)) for name in names}
+
+
+async def test_owners_join_in_one_round_and_a_single_one_waits_for_others(tmp_path: Path, embedder: Path) -> None:
+    async with masked(tmp_path) as coordinator, AsyncExitStack() as stack:
+        nodes = {name: await home(tmp_path, embedder, name, stack) for name in DOMAINS}
+        first = asyncio.create_task(join(tmp_path, coordinator, "alpha", nodes["alpha"]))
+        waiting = await nodes["alpha"].until(lambda status: "1 of the 3 owners" in status.waiting)
+        assert not waiting.domains[0].committed
+        status = await coordinator.status()
+        assert status.rounds is not None
+        assert "waits for 2 more" in status.rounds.waiting
+        assert status.router_version == 0
+        news = await asyncio.gather(
+            first, *(join(tmp_path, coordinator, name, nodes[name]) for name in ("beta", "gamma"))
+        )
+        assert all(heard.domains("committed") for heard in news)
+        await expect_sum(coordinator, held("alpha", "beta", "gamma"))
+        for node in list(nodes.values())[:3]:
+            await node.until(lambda status: status.router_version > 0)
+        assert (await nodes["beta"].route("w4 w9")).domain in set(DOMAINS.values())
+        # One more waits, and goes in with two that change.
+        late = asyncio.create_task(join(tmp_path, coordinator, "delta", nodes["delta"]))
+        await nodes["delta"].until(lambda status: "1 of the 3 owners" in status.waiting)
+        await asyncio.gather(late, *(change(tmp_path, name, nodes[name]) for name in ("alpha", "beta")))
+        await expect_sum(coordinator, held(*DOMAINS, edition={"alpha": 1, "beta": 1}))
+
+
+async def test_leaving_goes_by_a_round_too(tmp_path: Path, embedder: Path) -> None:
+    async with masked(tmp_path) as coordinator, AsyncExitStack() as stack:
+        nodes = {name: await home(tmp_path, embedder, name, stack) for name in DOMAINS}
+        await asyncio.gather(*(join(tmp_path, coordinator, name, nodes[name]) for name in DOMAINS))
+        await expect_sum(coordinator, held(*DOMAINS))
+        leaving = asyncio.create_task(nodes["delta"].leave())
+        await nodes["delta"].until(lambda status: "1 of the 3 owners" in status.waiting)
+        await expect_sum(coordinator, held(*DOMAINS))
+        await asyncio.gather(leaving, *(change(tmp_path, name, nodes[name]) for name in ("alpha", "beta")))
+        await expect_sum(coordinator, held("alpha", "beta", "gamma", edition={"alpha": 1, "beta": 1}))
+        states = {member.owner: member.state for member in (await coordinator.status()).members}
+        assert states["delta"] is m.MemberState.LEFT
+
+
+async def test_an_eviction_waits_for_changes_and_a_full_round(tmp_path: Path, embedder: Path) -> None:
+    async with masked(tmp_path) as coordinator, AsyncExitStack() as stack:
+        nodes = {name: await home(tmp_path, embedder, name, stack) for name in DOMAINS}
+        await asyncio.gather(*(join(tmp_path, coordinator, name, nodes[name]) for name in DOMAINS))
+        await coordinator.administer(rpc.EVICT, m.OwnerRequest("delta"))
+        await asyncio.gather(*(change(tmp_path, name, nodes[name]) for name in ("alpha", "beta")))
+        await expect_sum(coordinator, held("alpha", "beta", "gamma", edition={"alpha": 1, "beta": 1}))
+
+
+async def test_a_coordinator_that_restarts_keeps_the_sum_and_goes_on(tmp_path: Path, embedder: Path) -> None:
+    async with AsyncExitStack() as stack:
+        nodes = {name: await home(tmp_path, embedder, name, stack) for name in DOMAINS}
+        async with masked(tmp_path) as coordinator:
+            port = int(coordinator.endpoints.members.rpartition(":")[2])
+            await asyncio.gather(*(join(tmp_path, coordinator, name, nodes[name]) for name in list(DOMAINS)[:3]))
+            before = (await coordinator.status()).sum_digest
+        async with masked(tmp_path, port) as coordinator:
+            assert (await coordinator.status()).sum_digest == before
+            await expect_sum(coordinator, held("alpha", "beta", "gamma"))
+            await asyncio.gather(*(change(tmp_path, name, nodes[name]) for name in ("alpha", "beta", "gamma")))
+            await expect_sum(coordinator, held("alpha", "beta", "gamma", edition=dict.fromkeys(DOMAINS, 1)))
+
+
+async def test_the_owners_commands_take_part_without_a_daemon(tmp_path: Path, embedder: Path) -> None:
+    async with masked(tmp_path) as coordinator:
+        nodes = {name: NodeHome(tmp_path / name, embedder) for name in list(DOMAINS)[:3]}
+        news = await asyncio.gather(*(join(tmp_path, coordinator, name, node) for name, node in nodes.items()))
+        assert all(heard.domains("committed") for heard in news)
+        await expect_sum(coordinator, held(*nodes))
+        await asyncio.gather(*(node.leave() for node in nodes.values()))
+        await expect_sum(coordinator, {})
+
+
+async def test_an_unmasked_contribution_is_refused(tmp_path: Path, embedder: Path) -> None:
+    async with masked(tmp_path) as coordinator:
+        owner = await coordinator.owner("alpha")
+        async with refused(grpc.StatusCode.FAILED_PRECONDITION, "masked contributions only"):
+            await owner.contribute("law", random_contribution(1, owner.manifest))
+        assert (await coordinator.status()).domains == ()
+
+
+async def test_trials_are_counted_in_masked_rounds(tmp_path: Path, embedder: Path) -> None:
+    async with masked(tmp_path) as coordinator, AsyncExitStack() as stack:
+        nodes = {name: await home(tmp_path, embedder, name, stack) for name in list(DOMAINS)[:3]}
+
+        async def join_with_hold_out(name: str, node: NodeHome) -> None:
+            source = write_prompts(tmp_path / f"{name}.jsonl", prompts_of(name) * 20)
+            await node.join(await coordinator.invite(name), {DOMAINS[name]: source}, hold_out=0.2)
+
+        await asyncio.gather(*(join_with_hold_out(name, node) for name, node in nodes.items()))
+        async with asyncio.timeout(20):
+            while not (trials := (await coordinator.status()).trials):  # noqa: ASYNC110 - another process's work
+                await asyncio.sleep(0.05)
+        # Of twenty equal prompts all are held out or none.
+        assert trials[0].prompts % 20 == 0
+        assert trials[0].prompts >= 3 * 20
+        assert trials[0].domains == ("law", "math", "medicine")
