@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def demo(ctx: click.Context, keep: Path | None, as_json: bool) -> None:
-    """Run a coordinator and four nodes with sample prompts: they join, route, one leaves, all shut down.
+    """Run a coordinator and four nodes with sample prompts: they join by a masked round, route, one leaves.
 
     Every process, certificate and byte is real; only the prompts are made up. It takes less than half a minute.
     """

@@ -33,6 +33,20 @@ class Routed:
         return self.chosen == self.domain
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A masked round: the sum that the coordinator got, and what the nodes' own files add up to without any mask."""
+
+    what: str
+    sum_digest: str
+    plain_digest: str
+
+    @property
+    def exact(self) -> bool:
+        """Whether both are the same."""
+        return self.sum_digest == self.plain_digest
+
+
 @dataclass(slots=True)
 class Story:
     """Everything that happened, as it happens."""
@@ -42,36 +56,33 @@ class Story:
     joins: list[Joined] = field(default_factory=list)
     routed: list[Routed] = field(default_factory=list)
     evaluation: Evaluation | None = None
+    rounds: list[Round] = field(default_factory=list)
     left: str = ""
-    digest_before_join: str = ""
-    digest_after_leave: str = ""
     router_after_leave: int = 0
     exit_codes: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
-    def restored(self) -> bool:
-        """Whether leaving gave back, to the bit, the sum from before the join."""
-        return bool(self.digest_after_leave) and self.digest_after_leave == self.digest_before_join
+    def exact(self) -> bool:
+        """Whether each masked sum was what the nodes' own files add up to, to the bit."""
+        return bool(self.rounds) and all(round_.exact for round_ in self.rounds)
 
     @property
     def sound(self) -> bool:
         """Whether everything that was checked held."""
         everyone = all(version == self.router_after_leave for version in self.routers.values())
-        return self.restored and everyone and not any(self.exit_codes.values()) and bool(self.exit_codes)
+        return self.exact and everyone and not any(self.exit_codes.values()) and bool(self.exit_codes)
 
     def document(self) -> dict[str, Any]:
         """The story as data."""
         return {
             "joins": [asdict(joined) for joined in self.joins],
+            "rounds": [asdict(round_) | {"exact": round_.exact} for round_ in self.rounds],
             "routed": [asdict(routed) | {"right": routed.right} for routed in self.routed],
             "accuracy": self.evaluation.accuracy if self.evaluation else None,
             "balanced_accuracy": self.evaluation.balanced_accuracy if self.evaluation else None,
             "left": {
                 "owner": self.left,
-                "sum_digest_before_join": self.digest_before_join,
-                "sum_digest_after_leave": self.digest_after_leave,
-                "restored": self.restored,
                 "router_version": self.router_after_leave,
                 "routers": self.routers,
             },
@@ -103,12 +114,20 @@ async def tell(root: Path, show: Show) -> Story:
 
 
 async def _join_all(federation: LocalFederation, story: Story, show: Show) -> None:
-    for domain in DOMAINS:
-        owner = OWNERS[domain]
-        show(f"{owner} joins with its {domain} prompts", story)
-        story.joins.append(await federation.join(owner, {domain: train_path(domain)}, lambda _: None))
-        await _look(federation, story)
-        show(f"{owner} is in; router {story.joins[-1].router_version} is at every node", story)
+    show("four owners join; what they send is masked, so the coordinator sees nothing but the sum of all", story)
+    files = {domain: _some_prompts(federation.root, domain) for domain in DOMAINS}
+    joining = [federation.join(OWNERS[domain], {domain: path}, lambda _: None) for domain, path in files.items()]
+    story.joins = await asyncio.gather(*joining)
+    await _compare(federation, story, "four owners join")
+    show(f"all are in by one round; router {story.joins[-1].router_version} is at every node", story)
+
+
+def _some_prompts(root: Path, domain: str) -> Path:
+    """Three quarters of a domain's prompts, so that its owner has more to add later."""
+    prompts = train_path(domain).read_text().splitlines(keepends=True)
+    path = root / f"{OWNERS[domain]}-{domain}.jsonl"
+    path.write_text("".join(prompts[: len(prompts) * 3 // 4]))
+    return path
 
 
 async def _route_held_out(federation: LocalFederation, story: Story, show: Show) -> None:
@@ -125,14 +144,22 @@ async def _route_held_out(federation: LocalFederation, story: Story, show: Show)
 
 
 async def _let_one_leave(federation: LocalFederation, story: Story, show: Show) -> None:
-    story.left = story.joins[-1].owner
-    story.digest_before_join = story.joins[-2].sum_digest
-    show(f"{story.left} leaves", story)
-    status = await federation.leave(story.left)
-    story.digest_after_leave = status.sum_digest.hex()
+    """One owner leaves while two add prompts: a round with a single change would give that owner away."""
+    story.left = OWNERS[DOMAINS[-1]]
+    show(f"{story.left} leaves; its part goes out of the sum once two others change theirs too", story)
+    leaving = asyncio.create_task(federation.leave(story.left))
+    added = [federation.contribute(OWNERS[domain], {domain: train_path(domain)}) for domain in DOMAINS[:2]]
+    await asyncio.gather(leaving, *added)
+    status = await federation.router_everywhere()
     story.router_after_leave = status.router_version
-    await _look(federation, story)
+    await _compare(federation, story, f"{story.left} leaves, two add prompts")
     show(f"router {status.router_version} is at every node that stayed", story)
+
+
+async def _compare(federation: LocalFederation, story: Story, what: str) -> None:
+    await _look(federation, story)
+    digest = story.status.sum_digest.hex() if story.status else ""
+    story.rounds.append(Round(what, digest, await asyncio.to_thread(federation.plain_digest)))
 
 
 async def _look(federation: LocalFederation, story: Story) -> None:

@@ -44,26 +44,25 @@ def _checks(story: Story) -> list[tuple[str, bool]]:
     everyone = all(version == story.router_after_leave for version in story.routers.values())
     ended = bool(story.exit_codes) and not any(story.exit_codes.values())
     return [
-        (f"sum before {story.left} joined  {story.digest_before_join}", story.restored),
-        (f"sum after {story.left} left     {story.digest_after_leave}", story.restored),
+        *((f"{done.what}: masked sum {done.sum_digest[:16]}… = plain sum of all", done.exact) for done in story.rounds),
         (f"everyone who stayed has router {story.router_after_leave}", everyone),
         (f"all {len(story.exit_codes)} processes shut down cleanly", ended),
     ]
 
 
 def _picture(step: str, story: Story) -> Group:
-    table = Table("owner", "domain", "state", "tokens counted", "router at its node")
+    table = Table("owner", "domain", "state", "in the sum", "router at its node")
     states = {member.owner: member for member in story.status.members} if story.status else {}
     for domain, owner in OWNERS.items():
         member = states.get(owner)
         state = member.state.name.lower() if member else "not yet"
-        rows = sum(c.rows for c in member.contributions) if member else 0
+        held = bool(member and member.contributions)
         version = story.routers.get(owner)
         table.add_row(
             owner,
             domain,
             Text(state, style=STATE_STYLES.get(state, "dim")),
-            f"{rows:,}" if rows else "-",
+            "yes, masked" if held else "-",
             str(version) if version else "-",
         )
     digest = story.status.sum_digest.hex() if story.status and story.status.domains else "-"

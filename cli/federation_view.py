@@ -1,5 +1,6 @@
 """Fetch the state of a federation or a node, and show it as a table or as data."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,7 @@ def federation_document(status: "m.FederationStatus") -> dict[str, Any]:
             for domain in status.domains
         ],
         "trials": [trial_document(trial) for trial in status.trials],
+        "rounds": asdict(status.rounds) if status.rounds else None,
         "manifest": manifest,
     }
 
@@ -91,6 +93,7 @@ def node_document(status: "m.NodeStatus") -> dict[str, Any]:
             }
             for d in status.domains
         ],
+        "waiting": status.waiting or None,
         "last_error": status.last_error or None,
     }
 
@@ -138,7 +141,7 @@ def member_table(status: "m.FederationStatus") -> Any:
             f"[{STATE_STYLES.get(state, 'white')}]{state}",
             "yes" if member.connected else "-",
             ", ".join(c.domain for c in member.contributions) or "-",
-            f"{rows:,}",
+            f"{rows:,}" if rows or not member.contributions else "masked",
             str(member.router_version or "-"),
             _time(member.since_unix_ms) or "-",
         )
@@ -165,11 +168,25 @@ def _summary(status: "m.FederationStatus") -> str:
 
     masking = json.loads(status.manifest_json).get("masking")
     warning = "\nmasking is off: the coordinator sees each owner's sums" if masking == "off" else ""
+    if status.rounds is not None:
+        warning = "".join(f"\n{line}" for line in _round_lines(status.rounds))
     return (
         f"router {status.router_version or 'not yet made'}"
         f"{', published ' + str(_time(status.published_unix_ms)) if status.published_unix_ms else ''}\n"
         f"sum {status.sum_digest.hex()}{warning}"
     )
+
+
+def _round_lines(rounds: "m.RoundStatus") -> list[str]:
+    lines = []
+    if rounds.phase:
+        missing = f", missing: {', '.join(rounds.missing[:5])}" if rounds.missing else ""
+        lines.append(f"round {rounds.number} of {rounds.cohort} owners waits for {rounds.phase}{missing}")
+    if rounds.waiting:
+        lines.append(rounds.waiting)
+    if rounds.last_outcome:
+        lines.append(rounds.last_outcome)
+    return lines or ["masked; no round since the coordinator started"]
 
 
 def _print_node(console: Any, node: "m.NodeStatus") -> None:
@@ -180,6 +197,8 @@ def _print_node(console: Any, node: "m.NodeStatus") -> None:
     console.print(
         f"{node.owner}, {where} {node.coordinator_address}, router {node.router_version or '-'}", highlight=False
     )
+    if node.waiting:
+        console.print(f"its part of the sum waits: {node.waiting}", style="yellow", highlight=False)
     if node.last_error:
         console.print(node.last_error, style="yellow", highlight=False)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import grpc
 
 from ridgeway.cli.administer import administer
+from ridgeway.cli.plain_sum import plain_digest
 from ridgeway.errors import RidgewayError
 from ridgeway.node.control_service import SOCKET
 from ridgeway.node.handover import join_federation, leave_federation, node_status
@@ -163,6 +164,12 @@ class LocalFederation:
         digest = status.sum_digest.hex()
         return Joined(owner, tuple(files), rows, digest, status.router_version, committed_s, everywhere_s)
 
+    async def contribute(self, owner: str, files: dict[str, Path]) -> None:
+        """Let a member contribute what its files say now; returns when the sum holds it."""
+        sources = tuple(m.PromptSource(domain, str(path.resolve())) for domain, path in files.items())
+        request = m.JoinRequest(sources=sources, hold_out=HOLD_OUT)
+        await join_federation(self.data_dir(owner), request, lambda _: None)
+
     async def leave(self, owner: str) -> m.FederationStatus:
         """Let an owner leave; the federation's status once everyone else has the next router."""
         await leave_federation(self.data_dir(owner), "", lambda _: None)
@@ -202,6 +209,10 @@ class LocalFederation:
         """The router at an owner's node."""
         status, _ = await node_status(self.data_dir(owner))
         return status.router_version
+
+    def plain_digest(self) -> str:
+        """What the members' own files add up to, without any mask."""
+        return plain_digest([self.data_dir(owner) for owner in self.members])
 
     async def status(self) -> m.FederationStatus:
         """The federation as its coordinator sees it."""

@@ -14,6 +14,8 @@ _SENTENCES = {
     "enrolled": "enrolled as {detail}",
     "embedder": "loading the embedder",
     "waiting": "waiting to try again: {detail}",
+    "round": "waiting for a masked round: {detail}",
+    "warning": "warning: {detail}",
     "committed": "{domain} is committed, {detail}",
     "leaving": "taking contributions out of the sum",
     "withdrawn": "out of the sum; its digest is {detail}",

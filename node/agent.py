@@ -153,6 +153,8 @@ class Agent:
         _log.info("enrolled as %s at %s", membership.owner, membership.member_address)
         # The join that goes on now contributes by itself.
         self.unsettled.clear()
+        if not self.masked:
+            on_progress(m.Progress("warning", detail="masking is off: the coordinator can tell which words you use"))
         self.on_membership()
 
     async def leave(self, domain: str, on_progress: OnProgress) -> None:

@@ -1,7 +1,8 @@
 """A federation of real node processes over one's own prompts: one owner for each DOMAIN.jsonl, joining one by one.
 
-The test prompts are routed by a node's own service. Prints how long each join took, from the invitation to the commit
-and to the moment when every node had the new router, and the accuracy.
+The test prompts are routed by a node's own service. Masking is off, so that owners can join one after another. The test prompts are routed by a node's own service. Prints
+how long each join took, from the invitation to the commit and to the moment when every node had the new router, and the
+accuracy.
 """
 
 import argparse
@@ -23,7 +24,7 @@ async def run(
     root: Path, domains: list[str], train: Path, test: Path, embedder: str, options: list[str]
 ) -> dict[str, Any]:
     """Join every domain, route every test prompt, let the last owner leave; what was measured."""
-    federation = LocalFederation(root, embedder, options)
+    federation = LocalFederation(root, embedder, ["--masking", "off", *options])
     try:
         await federation.start([f"owner-{domain}" for domain in domains])
         joins = [

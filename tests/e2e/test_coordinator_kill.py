@@ -101,7 +101,7 @@ async def survive(folder: Path, seed: int) -> tuple[bytes, bytes, int]:
     draw = random.Random(seed)  # noqa: S311 - a test's scenario
     embedder = load_embedder(str(write_toy_embedder(folder / "toy", dimension=DIMENSION - 1)))
     port = free_port()
-    process = await start(folder, port, "--embedder", str(folder / "toy"))
+    process = await start(folder, port, "--embedder", str(folder / "toy"), "--masking", "off")
     workers = []
     for i in range(OWNERS):
         owner = Owner(f"owner-{i}")

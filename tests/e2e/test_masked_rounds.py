@@ -62,7 +62,7 @@ async def test_owners_join_in_one_round_and_a_single_one_waits_for_others(tmp_pa
     async with masked(tmp_path) as coordinator, AsyncExitStack() as stack:
         nodes = {name: await home(tmp_path, embedder, name, stack) for name in DOMAINS}
         first = asyncio.create_task(join(tmp_path, coordinator, "alpha", nodes["alpha"]))
-        waiting = await nodes["alpha"].until(lambda status: "1 of the 3 owners" in status.waiting)
+        waiting = await nodes["alpha"].until(lambda status: "1 of the 3 owners" in status.waiting, 60)
         assert not waiting.domains[0].committed
         status = await coordinator.status()
         assert status.rounds is not None
@@ -74,11 +74,11 @@ async def test_owners_join_in_one_round_and_a_single_one_waits_for_others(tmp_pa
         assert all(heard.domains("committed") for heard in news)
         await expect_sum(coordinator, held("alpha", "beta", "gamma"))
         for node in list(nodes.values())[:3]:
-            await node.until(lambda status: status.router_version > 0)
+            await node.until(lambda status: status.router_version > 0, 60)
         assert (await nodes["beta"].route("w4 w9")).domain in set(DOMAINS.values())
         # One more waits, and goes in with two that change.
         late = asyncio.create_task(join(tmp_path, coordinator, "delta", nodes["delta"]))
-        await nodes["delta"].until(lambda status: "1 of the 3 owners" in status.waiting)
+        await nodes["delta"].until(lambda status: "1 of the 3 owners" in status.waiting, 60)
         await asyncio.gather(late, *(change(tmp_path, name, nodes[name]) for name in ("alpha", "beta")))
         await expect_sum(coordinator, held(*DOMAINS, edition={"alpha": 1, "beta": 1}))
 
@@ -89,7 +89,7 @@ async def test_leaving_goes_by_a_round_too(tmp_path: Path, embedder: Path) -> No
         await asyncio.gather(*(join(tmp_path, coordinator, name, nodes[name]) for name in DOMAINS))
         await expect_sum(coordinator, held(*DOMAINS))
         leaving = asyncio.create_task(nodes["delta"].leave())
-        await nodes["delta"].until(lambda status: "1 of the 3 owners" in status.waiting)
+        await nodes["delta"].until(lambda status: "1 of the 3 owners" in status.waiting, 60)
         await expect_sum(coordinator, held(*DOMAINS))
         await asyncio.gather(leaving, *(change(tmp_path, name, nodes[name]) for name in ("alpha", "beta")))
         await expect_sum(coordinator, held("alpha", "beta", "gamma", edition={"alpha": 1, "beta": 1}))
@@ -147,7 +147,7 @@ async def test_trials_are_counted_in_masked_rounds(tmp_path: Path, embedder: Pat
             await node.join(await coordinator.invite(name), {DOMAINS[name]: source}, hold_out=0.2)
 
         await asyncio.gather(*(join_with_hold_out(name, node) for name, node in nodes.items()))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (trials := (await coordinator.status()).trials):  # noqa: ASYNC110 - another process's work
                 await asyncio.sleep(0.05)
         # Of twenty equal prompts all are held out or none.

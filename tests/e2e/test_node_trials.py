@@ -19,6 +19,7 @@ from running import Running, refused, running
 from ridgeway.calibration import BINS, CANDIDATES
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.coordinator.ledger import Ledger
+from ridgeway.coordinator.schema import LEDGER_VERSION
 from ridgeway.manifest import DecisionRule, FeatureMap, Masking, RoutingSettings
 from ridgeway.node.handover import join_federation
 from ridgeway.proto import messages as m
@@ -178,7 +179,8 @@ def test_a_ledger_of_the_release_before_gets_its_new_tables(tmp_path: Path) -> N
     path = tmp_path / "ledger.db"
     Ledger(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE trials")
+        for table in ("trials", "places", "rounds", "masked_trials"):
+            connection.execute(f"DROP TABLE {table}")
         for column in ("price", "latency_ms"):
             connection.execute(f"ALTER TABLE experts DROP COLUMN {column}")
         connection.execute("PRAGMA user_version = 1")
@@ -186,7 +188,7 @@ def test_a_ledger_of_the_release_before_gets_its_new_tables(tmp_path: Path) -> N
     assert (ledger.trials(), ledger.edition, ledger.experts()) == ([], 0, ())
     ledger.close()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (LEDGER_VERSION,)
 
 
 async def test_a_fallback_is_asked_for_over_grpc(tmp_path: Path) -> None:
