@@ -1,6 +1,6 @@
 """A federation of real node processes over one's own prompts: one owner for each DOMAIN.jsonl, joining one by one.
 
-The test prompts are routed by a node's own service. Masking is off, so that owners can join one after another. The test prompts are routed by a node's own service. Prints
+Masking is off, so that owners can join one after another. The test prompts are routed by a node's own service. Prints
 how long each join took, from the invitation to the commit and to the moment when every node had the new router, and the
 accuracy.
 """
