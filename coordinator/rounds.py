@@ -89,7 +89,7 @@ class Rounds:
         self._connections: dict[str, Connection] = {}
         self._round: Aggregator | None = None
         self._stirred = asyncio.Event()
-        self._intention_s = self._full_due_s = time.monotonic()
+        self._intention_s = self._full_due_s = self._exposed_s = time.monotonic()
         self._pauses = Backoff(PAUSE_FIRST_S, PAUSE_LONGEST_S)
         self._status = m.RoundStatus()
         self._closing = False
@@ -245,6 +245,8 @@ class Rounds:
         now = time.monotonic()
         if not evicted and not any(c.intention and c.intention.out_of_step for c in self._connections.values()):
             self._full_due_s = now
+        if not any(c.intention and c.intention.exposed for c in self._connections.values()):
+            self._exposed_s = now
         newest = self._publisher.latest
         roll = Roll(
             connected={o: c.intention for o, c in self._connections.items() if c.intention and o in active},
@@ -253,6 +255,7 @@ class Rounds:
             trial_version=self._federation.trials.wanted(newest.router.version) if newest else 0,
             quiet_s=now - self._intention_s,
             full_due_s=now - self._full_due_s,
+            exposed_s=now - self._exposed_s,
         )
         return decide(roll, self._federation.manifest.min_cohort)
 

@@ -1,6 +1,6 @@
 """What a node brings to a round: its change of the sum, or its counts, before any mask."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,7 +81,16 @@ class Part:
         return round_vector.change(dimension, domains, changes)
 
 
-def intention(parts: Parts, settled: bytes, opened: bytes, *, out_of_step: bool, trial_version: int) -> Intention:
+def intention(
+    parts: Parts,
+    settled: bytes,
+    opened: bytes,
+    *,
+    out_of_step: bool,
+    trial_version: int,
+    exposed: Set[str],
+    exposed_kind: RoundKind,
+) -> Intention:
     """What we would do in the next round."""
     return Intention(
         domains=parts.touched,
@@ -90,6 +99,8 @@ def intention(parts: Parts, settled: bytes, opened: bytes, *, out_of_step: bool,
         open_round=opened,
         out_of_step=out_of_step,
         trial_version=trial_version,
+        exposed=tuple(sorted(exposed)),
+        exposed_kind=exposed_kind,
     )
 
 

@@ -4,12 +4,12 @@ A round's secrets are never written. What is written before a masked vector leav
 if the round is committed, so that after a crash both sides agree once the coordinator has said how it ended.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from ridgeway.errors import RidgewayError
 from ridgeway.node.state import NodeState, Prepared, write_setting
-from ridgeway.proto.messages import SignedRecord
+from ridgeway.proto.messages import RoundKind, SignedRecord
 
 _NOTHING = SignedRecord()
 
@@ -51,6 +51,38 @@ class RoundState:
         sources = self._state.sources()
         wanted = {domain: held for domain, held in self._state.contributions().items() if domain in sources}
         return Parts(self._state.last_committed(), wanted)
+
+    def next_parts(self) -> Parts:
+        """What the next round should make of our part: what we want, or what a round that was opened had of us."""
+        if not self.exposed:
+            return self.parts()
+        committed = self._state.last_committed()
+        kept = {domain: held for domain, held in committed.items() if domain not in self._targets()}
+        return Parts(committed, kept | {domain: held for domain, held in self._targets().items() if held is not None})
+
+    def _targets(self) -> dict[str, Prepared | None]:
+        rows = self._state.reads("SELECT * FROM round_targets")
+        return {
+            domain: Prepared(domain, sequence, SignedRecord(body, signature), count, payload, source, committed=False)
+            if payload
+            else None
+            for domain, sequence, body, signature, count, payload, source in rows
+        }
+
+    @property
+    def exposed(self) -> frozenset[str]:
+        """The survivors of a round that came to nothing after we had revealed our shares; empty without one."""
+        return frozenset((self._state.setting("exposed") or {}).get("owners", ()))
+
+    @property
+    def exposed_kind(self) -> RoundKind:
+        """The kind of that round."""
+        return RoundKind((self._state.setting("exposed") or {}).get("kind", 0))
+
+    def reveals(self, survivors: Set[str], kind: RoundKind) -> None:
+        """We are about to reveal our shares: from now on the sum of these owners may be known."""
+        with self._state.transaction() as connection:
+            write_setting(connection, "exposed", {"owners": sorted(survivors), "kind": kind})
 
     @property
     def settled(self) -> bytes:
@@ -122,12 +154,14 @@ class RoundState:
             write_setting(connection, "settled_round", self.open.hex())
             write_setting(connection, "open_round", "")
             write_setting(connection, "out_of_step", False)
+            write_setting(connection, "exposed", {})
             connection.execute("DELETE FROM round_targets")
 
     def aborted(self) -> None:
-        """The open round came to nothing for us."""
+        """The open round came to nothing for us; if it may have been opened, the next one must have the same of us."""
         with self._state.transaction() as connection:
-            connection.execute("DELETE FROM round_targets")
+            if not self.exposed:
+                connection.execute("DELETE FROM round_targets")
             write_setting(connection, "open_round", "")
 
     def compare(self, ledger: bytes) -> bool:

@@ -147,11 +147,13 @@ class Rounds:
     def _intention(self) -> m.Intention:
         trial = self.trial.version if self.trial and self.trial.version > self.state.tried else 0
         return intention(
-            self.state.parts(),
+            self.state.next_parts(),
             self.state.settled,
             self.state.open,
             out_of_step=self.state.out_of_step,
             trial_version=trial,
+            exposed=self.state.exposed,
+            exposed_kind=self.state.exposed_kind,
         )
 
     async def _write(self, call: Call, reply: m.RoundReply) -> None:
@@ -198,6 +200,7 @@ class Rounds:
             standing.manifest.min_cohort,
             Roster({**self.state.roster(), standing.owner: standing.identity.public_bytes}),
             secrets.token_bytes(ENTROPY_BYTES),
+            self.state.exposed if isinstance(brings, Part) else frozenset(),
         )
         self._engaged = Engagement(terms, participant, brings)
         await self._write(call, m.RoundReply(advertisement=participant.advertisement, nonce=terms.nonce))
@@ -222,7 +225,9 @@ class Rounds:
             raise WrongTerms("a round was called of a kind that we do not know, or before the last one was decided")
         if terms.kind is m.RoundKind.INCREMENTAL and self.state.out_of_step:
             raise WrongTerms("we do not know our part of the sum any more, so only a full round can go on with us")
-        return Part(terms.kind, self.state.parts())
+        if self.state.exposed and terms.kind is not self.state.exposed_kind:
+            raise WrongTerms("a round that may have been opened has to be run again as it was, before any other")
+        return Part(terms.kind, self.state.next_parts())
 
     def _involvement(self, brings: Part | Trial, owner: str) -> Involvement:
         if isinstance(brings, Trial):
@@ -243,7 +248,13 @@ class Rounds:
         elif order.survivors is not None:
             reply = m.RoundReply(agreement=participant.agree(order.survivors))
         elif order.agreements is not None:
-            reply = m.RoundReply(revelation=await asyncio.to_thread(participant.reveal, order.agreements))
+            survivors = participant.survivors
+            revelation = await asyncio.to_thread(participant.reveal, order.agreements)
+            if isinstance(engaged.brings, Trial):
+                self.state.has_tried(engaged.brings.version)
+            else:
+                self.state.reveals(survivors, engaged.terms.kind)
+            reply = m.RoundReply(revelation=revelation)
         if reply is not None:
             await self._write(call, replace(reply, nonce=order.nonce))
 
@@ -273,8 +284,6 @@ class Rounds:
             return
         if engaged is not None and order.nonce == engaged.terms.nonce:
             self._engaged = None
-            if isinstance(engaged.brings, Trial) and outcome.committed:
-                self.state.has_tried(engaged.brings.version)
             told = "was committed" if outcome.committed else f"went on without us: {outcome.reason}"
             _log.info("round %d %s", engaged.terms.number, told)
         if self.state.open == order.nonce:

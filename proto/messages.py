@@ -308,6 +308,8 @@ class Intention:
     open_round: bytes = b""
     out_of_step: bool = False
     trial_version: int = 0
+    exposed: tuple[str, ...] = ()
+    exposed_kind: RoundKind = RoundKind.UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True)

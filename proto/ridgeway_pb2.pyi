@@ -490,20 +490,24 @@ class RoundOrder(_message.Message):
     def __init__(self, situation: _Optional[_Union[Situation, _Mapping]] = ..., terms: _Optional[_Union[RoundTerms, _Mapping]] = ..., cohort: _Optional[_Union[Cohort, _Mapping]] = ..., shares: _Optional[_Union[ShareDelivery, _Mapping]] = ..., input_wanted: _Optional[_Union[InputWanted, _Mapping]] = ..., survivors: _Optional[_Union[Survivors, _Mapping]] = ..., agreements: _Optional[_Union[Agreements, _Mapping]] = ..., outcome: _Optional[_Union[RoundOutcome, _Mapping]] = ..., nonce: _Optional[bytes] = ...) -> None: ...
 
 class Intention(_message.Message):
-    __slots__ = ("domains", "remaining", "settled_round", "open_round", "out_of_step", "trial_version")
+    __slots__ = ("domains", "remaining", "settled_round", "open_round", "out_of_step", "trial_version", "exposed", "exposed_kind")
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
     REMAINING_FIELD_NUMBER: _ClassVar[int]
     SETTLED_ROUND_FIELD_NUMBER: _ClassVar[int]
     OPEN_ROUND_FIELD_NUMBER: _ClassVar[int]
     OUT_OF_STEP_FIELD_NUMBER: _ClassVar[int]
     TRIAL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    EXPOSED_FIELD_NUMBER: _ClassVar[int]
+    EXPOSED_KIND_FIELD_NUMBER: _ClassVar[int]
     domains: _containers.RepeatedScalarFieldContainer[str]
     remaining: _containers.RepeatedScalarFieldContainer[str]
     settled_round: bytes
     open_round: bytes
     out_of_step: bool
     trial_version: int
-    def __init__(self, domains: _Optional[_Iterable[str]] = ..., remaining: _Optional[_Iterable[str]] = ..., settled_round: _Optional[bytes] = ..., open_round: _Optional[bytes] = ..., out_of_step: bool = ..., trial_version: _Optional[int] = ...) -> None: ...
+    exposed: _containers.RepeatedScalarFieldContainer[str]
+    exposed_kind: RoundKind
+    def __init__(self, domains: _Optional[_Iterable[str]] = ..., remaining: _Optional[_Iterable[str]] = ..., settled_round: _Optional[bytes] = ..., open_round: _Optional[bytes] = ..., out_of_step: bool = ..., trial_version: _Optional[int] = ..., exposed: _Optional[_Iterable[str]] = ..., exposed_kind: _Optional[_Union[RoundKind, str]] = ...) -> None: ...
 
 class Situation(_message.Message):
     __slots__ = ("settled_round", "waiting", "undecided")

@@ -223,7 +223,7 @@ class Aggregator:
 
     def abort(self, reason: str) -> Orders:
         """End the round without a sum, and forget what came."""
-        if self.phase in {Phase.ABORTED, Phase.SUMMED}:
+        if self.phase is Phase.ABORTED:
             return []
         self.phase, self.reason, self.deadline = Phase.ABORTED, reason, None
         self._awaited.clear()

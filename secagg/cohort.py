@@ -94,6 +94,10 @@ class CohortView:
         """Ourselves or a neighbour."""
         return self.me if position == self.me.position else self.neighbours[position]
 
+    def owners(self, positions: Set[int]) -> Set[str]:
+        """The owners at these positions, as far as we see them."""
+        return {self.member(position).advertised.owner for position in self.holders & positions}
+
     def require_cover(self, present: Set[int], min_cohort: int) -> None:
         """Check that the sum of those present, as far as we see them, hides each single owner's change.
 

@@ -36,6 +36,10 @@ class TooFewLeft(RidgewayError):
     """Fewer of our neighbours take part than can open a secret, or than hide us."""
 
 
+class TellingDifference(RidgewayError):
+    """Survivors so like those of an opened round that the difference of both sums would give somebody away."""
+
+
 class NoAgreement(RidgewayError):
     """Too few neighbours have signed the list of survivors that we signed."""
 
@@ -130,6 +134,7 @@ class Participant:
         min_cohort: the manifest's.
         roster: whom we believe.
         entropy: `ENTROPY_BYTES` fresh random bytes.
+        exposed: the survivors of a round with the same vector of ours that may have been opened, if there is one.
 
     Attributes:
         phase: how far we are.
@@ -144,11 +149,13 @@ class Participant:
         min_cohort: int,
         roster: Roster,
         entropy: bytes,
+        exposed: Set[str] = frozenset(),
     ) -> None:
         self._identity = identity
         self._terms = terms
         self._min_cohort = min_cohort
         self._roster = roster
+        self._exposed = exposed
         secrets = Secrets.drawn(entropy)
         body = m.AdvertisementBody(
             format_version=ROUND_VERSION,
@@ -232,6 +239,7 @@ class Participant:
         Raises:
             OutOfPhase: we have not sent our vector, or have signed a list already.
             TooFewLeft, CohortTooSmall: the sum of so few would give somebody away, or could not be opened.
+            TellingDifference: together with an earlier sum that may have been opened it would.
             BadBitmap: a list that fits no cohort.
         """
         phase = self._require(Masked)
@@ -243,9 +251,18 @@ class Participant:
             )
         self._require_threshold(view, listed)
         view.require_cover(listed, self._min_cohort)
+        self._require_no_telling_difference(view.owners(listed))
         body = agreement_body(view.digest, phase.sharers_bitmap, survivors.survivors)
         self.phase = Agreed(view, phase.sharers, listed, body, phase.held)
         return m.Agreement(view.me.position, self._identity.sign(AGREEMENT_SIGNATURE, body))
+
+    @property
+    def survivors(self) -> Set[str]:
+        """The owners whose sum we have agreed to, as far as we see them; empty before that, or if we do not see all."""
+        phase = self.phase
+        if not isinstance(phase, Agreed) or len(phase.view.holders) < phase.view.size:
+            return frozenset()
+        return phase.view.owners(phase.survivors)
 
     @_final_refusal
     def reveal(self, agreements: m.Agreements) -> m.Revelation:
@@ -268,6 +285,14 @@ class Participant:
             seed_shares=_shares(phase, phase.survivors, kind=0),
             key_shares=_shares(phase, phase.sharers - phase.survivors, kind=1),
         )
+
+    def _require_no_telling_difference(self, survivors: Set[str]) -> None:
+        differing = survivors ^ self._exposed
+        if self._exposed and 0 < len(differing) < self._min_cohort:
+            raise TellingDifference(
+                f"an earlier round with our vector may have been opened, and this one differs from it by "
+                f"{', '.join(sorted(differing))} only; it has to be the same owners again, or {self._min_cohort} others"
+            )
 
     def _require(self, kind: type[T]) -> T:
         if not isinstance(self.phase, kind):

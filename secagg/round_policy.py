@@ -28,6 +28,7 @@ class Roll:
         trial_version: the newest router, if a trial of it is wanted; 0 otherwise.
         quiet_s: since the last intention came.
         full_due_s: since a full round is due.
+        exposed_s: since an opened round came to nothing.
     """
 
     connected: Mapping[str, Intention]
@@ -36,6 +37,7 @@ class Roll:
     trial_version: int
     quiet_s: float
     full_due_s: float
+    exposed_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,9 @@ class Wait:
 
 def decide(roll: Roll, min_cohort: int) -> Start | Wait:
     """What to do now."""
+    again = _again(roll)
+    if again is not None:
+        return again
     changed = {owner for owner, intention in roll.connected.items() if intention.domains or intention.out_of_step}
     lost = {owner for owner, intention in roll.connected.items() if intention.out_of_step}
     if lost or roll.evicted:
@@ -73,6 +78,22 @@ def decide(roll: Roll, min_cohort: int) -> Start | Wait:
         idle = sorted(roll.connected.keys() - changed)[: max(0, COVER_COHORT - len(changed))]
         return Start(RoundKind.INCREMENTAL, frozenset(changed | set(idle)))
     return _trial(roll, min_cohort)
+
+
+def _again(roll: Roll) -> Start | Wait | None:
+    """A round that came to nothing after shares were revealed may have been opened: the same owners try it again.
+
+    With others the difference of both sums could give somebody away, so its members would refuse.
+    """
+    for intention in roll.connected.values():
+        if intention.exposed:
+            away = set(intention.exposed) - roll.connected.keys()
+            if not away:
+                return Start(intention.exposed_kind, frozenset(intention.exposed))
+            if roll.exposed_s < ABSENT_S:
+                why = f"a round has to be run again with {', '.join(sorted(away)[:3])}, or with several others"
+                return Wait(why, look_again_s=ABSENT_S - roll.exposed_s)
+    return None
 
 
 def _full(roll: Roll, changed: set[str], min_cohort: int) -> Start | Wait:

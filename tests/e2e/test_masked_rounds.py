@@ -6,16 +6,20 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 import toy
 from light_client import random_contribution
 from node_running import News, NodeHome, daemon, expect_sum, words, write_prompts
 from running import Running, refused, running
 
+from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.manifest import FeatureMap
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
+from ridgeway.secagg.aggregator import Sum
+from ridgeway.sums import InconsistentSum
 
 MASKED = Wishes(features=FeatureMap.TOKENS)
 DOMAINS = {"alpha": "law", "beta": "math", "gamma": "medicine", "delta": "law"}
@@ -118,6 +122,35 @@ async def test_a_coordinator_that_restarts_keeps_the_sum_and_goes_on(tmp_path: P
             await expect_sum(coordinator, held("alpha", "beta", "gamma"))
             await asyncio.gather(*(change(tmp_path, name, nodes[name]) for name in ("alpha", "beta", "gamma")))
             await expect_sum(coordinator, held("alpha", "beta", "gamma", edition=dict.fromkeys(DOMAINS, 1)))
+
+
+async def test_a_round_that_fails_after_it_was_opened_is_run_again_as_it_was(
+    tmp_path: Path, embedder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The coordinator opens a round and cannot commit it: the same owners bring the same, whatever changed since."""
+    commit, sums = Federation.commit_round, []
+
+    def failing_once(federation: Federation, terms: m.RoundTerms, summed: Sum) -> bytes:
+        sums.append(summed.vector.copy())
+        if len(sums) == 1:
+            raise InconsistentSum("the disk is full")
+        return commit(federation, terms, summed)
+
+    monkeypatch.setattr(Federation, "commit_round", failing_once)
+    async with masked(tmp_path) as coordinator, AsyncExitStack() as stack:
+        nodes = {name: await home(tmp_path, embedder, name, stack) for name in DOMAINS}
+        names = list(DOMAINS)[:3]
+        joining = [asyncio.create_task(join(tmp_path, coordinator, name, nodes[name])) for name in names]
+        async with asyncio.timeout(60):
+            while not sums:  # noqa: ASYNC110 - set by another thread
+                await asyncio.sleep(0.01)
+        late = asyncio.create_task(join(tmp_path, coordinator, "delta", nodes["delta"]))
+        await asyncio.gather(*joining)
+        assert len(sums) == 2
+        np.testing.assert_array_equal(sums[0], sums[1])
+        await expect_sum(coordinator, held(*names))
+        await asyncio.gather(late, *(change(tmp_path, name, nodes[name]) for name in ("alpha", "beta")))
+        await expect_sum(coordinator, held(*DOMAINS, edition={"alpha": 1, "beta": 1}))
 
 
 async def test_the_owners_commands_take_part_without_a_daemon(tmp_path: Path, embedder: Path) -> None:

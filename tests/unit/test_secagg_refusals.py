@@ -14,7 +14,7 @@ from ridgeway.secagg.advertisements import WrongRound, sign
 from ridgeway.secagg.aggregator import Aggregator, OutOfTurn, Phase, WrongVector
 from ridgeway.secagg.cohort import CohortTooSmall, ForgedCohort, ForgedRoster, Roster, ThresholdTooLow, leaf
 from ridgeway.secagg.merkle import Tree
-from ridgeway.secagg.participant import Finished, NoAgreement, OutOfPhase, Participant, TooFewLeft
+from ridgeway.secagg.participant import Finished, NoAgreement, OutOfPhase, Participant, TellingDifference, TooFewLeft
 from ridgeway.secagg.positions import to_bitmap
 from ridgeway.secagg.shamir import BadShares
 
@@ -136,6 +136,26 @@ def test_a_shrunken_list_of_those_who_shared(kept: list[int]) -> None:
     nodes = some_nodes(6)
     Rehearsal(nodes, tamper=tamper).run()
     assert isinstance(nodes[0].refusal, TooFewLeft)
+
+
+@pytest.mark.parametrize(
+    ("opened", "refused"), [("same", False), ("one less", True), ("one more", True), ("others", False)]
+)
+def test_a_round_that_differs_by_one_owner_from_an_opened_one(opened: str, refused: bool) -> None:
+    """The aggregator says that the round before came to nothing, after all had revealed their shares."""
+    nodes = some_nodes(6)
+    everybody = frozenset(node.owner for node in nodes)
+    before = {
+        "same": everybody,
+        "one less": everybody - {VICTIM},
+        "one more": everybody | {"stranger"},
+        "others": everybody - {node.owner for node in nodes[:3]},
+    }[opened]
+    for node in nodes:
+        node.exposed = before
+    total = Rehearsal(nodes).run()
+    assert (total is None) == refused
+    assert all(isinstance(node.refusal, TellingDifference) == refused for node in nodes)
 
 
 def survivors_seen(lists: dict[str, list[int]], size: int) -> Tamper:
