@@ -93,6 +93,7 @@ def node_document(status: "m.NodeStatus") -> dict[str, Any]:
             }
             for d in status.domains
         ],
+        "identity_sha256": status.identity_sha256,
         "waiting": status.waiting or None,
         "last_error": status.last_error or None,
     }
@@ -197,6 +198,7 @@ def _print_node(console: Any, node: "m.NodeStatus") -> None:
     console.print(
         f"{node.owner}, {where} {node.coordinator_address}, router {node.router_version or '-'}", highlight=False
     )
+    console.print(f"identity sha256:{node.identity_sha256}", style="dim", highlight=False)
     if node.waiting:
         console.print(f"its part of the sum waits: {node.waiting}", style="yellow", highlight=False)
     if node.last_error:

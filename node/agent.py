@@ -21,6 +21,7 @@ from ridgeway.node.persistence import persist
 from ridgeway.node.prompts import PromptError, PromptSource, ReadReport, source_fingerprint
 from ridgeway.node.prompts.source import STANDARD_INPUT
 from ridgeway.node.request import check_request, prompt_source
+from ridgeway.node.roster_file import read_roster
 from ridgeway.node.round_state import RoundState
 from ridgeway.node.rounds import Rounds, Standing
 from ridgeway.node.router_store import RouterStore
@@ -28,6 +29,7 @@ from ridgeway.node.state import EVERYTHING, STATE_FILE, Membership, NodeState, N
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.data_dir import DataDirectory
+from ridgeway.secagg.cohort import fingerprint
 
 _log = logging.getLogger("ridgeway.node")
 
@@ -88,9 +90,14 @@ class Agent:
         return self.manifest().masking is Masking.REQUIRED
 
     def standing(self) -> Standing:
-        """Who we are in a round."""
+        """Who we are in a round.
+
+        Raises:
+            NotJoined: we can take part in none.
+        """
         owner = self.state.require_membership().owner
-        return Standing(owner, self.manifest(), enrolment.identity(self.directory), self._payloads)
+        identity = enrolment.identity(self.directory)
+        return Standing(owner, self.manifest(), identity, self._payloads, lambda: read_roster(self.directory))
 
     async def embedder(self) -> Embedder:
         """The embedder that the membership names, loaded once.
@@ -366,6 +373,7 @@ class Agent:
             last_error="this node has left the federation" if membership.left else last_error,
             manifest_json=membership.manifest_json.encode(),
             waiting=self.rounds.waiting,
+            identity_sha256=fingerprint(enrolment.identity(self.directory).public_bytes).hex(),
         )
 
     def _domains(self) -> Iterator[m.NodeDomain]:

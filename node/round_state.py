@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ridgeway.errors import RidgewayError
 from ridgeway.node.state import NodeState, Prepared, write_setting
 from ridgeway.proto.messages import RoundKind, SignedRecord
+from ridgeway.secagg.cohort import fingerprint
 
 _NOTHING = SignedRecord()
 
@@ -193,8 +194,8 @@ class RoundState:
     # Whom we believe
 
     def roster(self) -> dict[str, bytes]:
-        """The identity keys that we have seen, by owner."""
-        return dict(self._state.reads("SELECT owner, identity_public_key FROM roster"))
+        """The fingerprints of the identity keys that we have seen, by owner."""
+        return {owner: fingerprint(key) for owner, key in self._state.reads("SELECT * FROM roster")}
 
     def pin(self, keys: Mapping[str, bytes]) -> None:
         """Remember the keys of owners that we see for the first time."""

@@ -25,7 +25,7 @@ from ridgeway.node.round_state import RoundState
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.remote_errors import Malformed, Unreachable, translated
-from ridgeway.secagg.cohort import CohortView, Roster
+from ridgeway.secagg.cohort import CohortView, Roster, fingerprint
 from ridgeway.secagg.masks import Mask, Masking
 from ridgeway.secagg.participant import ENTROPY_BYTES, Involvement, Participant
 from ridgeway.secagg.terms import NONCE_BYTES, ROUND_VERSION
@@ -45,12 +45,26 @@ class WrongTerms(RidgewayError):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Who takes part, and under what agreement."""
+    """Who takes part, and under what agreement.
+
+    Attributes:
+        owner: we.
+        manifest: our own copy.
+        identity: signs.
+        payloads: the folder with what we contribute.
+        trusted: asked in each round for the fingerprints of the only owners we take part with; None believes new ones.
+    """
 
     owner: str
     manifest: Manifest
     identity: IdentityKey = field(repr=False)
     payloads: Path
+    trusted: Callable[[], dict[str, bytes] | None] = lambda: None
+
+    def roster(self, seen: dict[str, bytes]) -> Roster:
+        """Whom we believe, given the fingerprints that we have seen before."""
+        ours, trusted = {self.owner: fingerprint(self.identity.public_bytes)}, self.trusted()
+        return Roster(seen | ours) if trusted is None else Roster(trusted | ours, closed=True)
 
 
 @dataclass(slots=True)
@@ -198,7 +212,7 @@ class Rounds:
             terms,
             self._involvement(brings, standing.owner),
             standing.manifest.min_cohort,
-            Roster({**self.state.roster(), standing.owner: standing.identity.public_bytes}),
+            standing.roster(self.state.roster()),
             secrets.token_bytes(ENTROPY_BYTES),
             self.state.exposed if isinstance(brings, Part) else frozenset(),
         )

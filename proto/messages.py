@@ -728,3 +728,4 @@ class NodeStatus:
     last_error: str = ""
     manifest_json: bytes = b""
     waiting: str = ""
+    identity_sha256: str = ""

@@ -826,7 +826,7 @@ class GetNodeStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class NodeStatus(_message.Message):
-    __slots__ = ("owner", "federation_id", "coordinator_address", "connected", "router_version", "router_received_unix_ms", "certificate_expires_unix_ms", "domains", "last_error", "manifest_json", "waiting")
+    __slots__ = ("owner", "federation_id", "coordinator_address", "connected", "router_version", "router_received_unix_ms", "certificate_expires_unix_ms", "domains", "last_error", "manifest_json", "waiting", "identity_sha256")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     COORDINATOR_ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -838,6 +838,7 @@ class NodeStatus(_message.Message):
     LAST_ERROR_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_SHA256_FIELD_NUMBER: _ClassVar[int]
     owner: str
     federation_id: str
     coordinator_address: str
@@ -849,7 +850,8 @@ class NodeStatus(_message.Message):
     last_error: str
     manifest_json: bytes
     waiting: str
-    def __init__(self, owner: _Optional[str] = ..., federation_id: _Optional[str] = ..., coordinator_address: _Optional[str] = ..., connected: bool = ..., router_version: _Optional[int] = ..., router_received_unix_ms: _Optional[int] = ..., certificate_expires_unix_ms: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[NodeDomain, _Mapping]]] = ..., last_error: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., waiting: _Optional[str] = ...) -> None: ...
+    identity_sha256: str
+    def __init__(self, owner: _Optional[str] = ..., federation_id: _Optional[str] = ..., coordinator_address: _Optional[str] = ..., connected: bool = ..., router_version: _Optional[int] = ..., router_received_unix_ms: _Optional[int] = ..., certificate_expires_unix_ms: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[NodeDomain, _Mapping]]] = ..., last_error: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., waiting: _Optional[str] = ..., identity_sha256: _Optional[str] = ...) -> None: ...
 
 class NodeDomain(_message.Message):
     __slots__ = ("domain", "location", "sequence", "rows", "committed")

@@ -1,5 +1,6 @@
 """A cohort as one member sees it, checked: who its neighbours are, and that everybody was shown the same cohort."""
 
+import hashlib
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
@@ -32,7 +33,7 @@ class Roster:
     """The identity keys that a node believes.
 
     Attributes:
-        known: owner's name to key; a known owner may have no other key.
+        known: owner's name to the fingerprint of its key, see `fingerprint`; a known owner may have no other key.
         closed: whether only known owners are accepted; otherwise new ones are, and should be remembered.
     """
 
@@ -47,11 +48,16 @@ class Roster:
         """
         pinned = self.known.get(owner)
         if pinned is None and self.closed:
-            raise ForgedRoster(f"{owner!r} is not in this node's roster; add its fingerprint if you trust it")
-        if pinned is not None and pinned != key:
+            raise ForgedRoster(f"{owner[:80]!r} is not in this node's roster; add its fingerprint if you trust it")
+        if pinned is not None and pinned != fingerprint(key):
             raise ForgedRoster(
-                f"{owner!r} shows another identity key than before; if it joined anew, correct the roster"
+                f"{owner[:80]!r} shows another identity key than before; if it joined anew, correct the roster"
             )
+
+
+def fingerprint(identity_public_key: bytes) -> bytes:
+    """What a person compares of an identity key: its SHA-256, 32 bytes."""
+    return hashlib.sha256(identity_public_key).digest()
 
 
 @dataclass(frozen=True, slots=True)

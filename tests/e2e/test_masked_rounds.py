@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -161,6 +161,23 @@ async def test_the_owners_commands_take_part_without_a_daemon(tmp_path: Path, em
         await expect_sum(coordinator, held(*nodes))
         await asyncio.gather(*(node.leave() for node in nodes.values()))
         await expect_sum(coordinator, {})
+
+
+async def test_a_node_with_a_roster_takes_part_with_nobody_else(tmp_path: Path, embedder: Path) -> None:
+    async with masked(tmp_path) as coordinator, AsyncExitStack() as stack:
+        nodes = {name: await home(tmp_path, embedder, name, stack) for name in DOMAINS}
+        joining = [asyncio.create_task(join(tmp_path, coordinator, name, nodes[name])) for name in ("alpha", "beta")]
+        known = [await nodes[name].until(lambda status: bool(status.waiting), 60) for name in ("alpha", "beta")]
+        lines = [f"{status.owner} sha256:{status.identity_sha256}\n" for status in known]
+        (nodes["alpha"].data_dir / "roster.txt").write_text("# whom we trust\n" + "".join(lines))
+        others = [join(tmp_path, coordinator, name, nodes[name]) for name in ("gamma", "delta")]
+        await asyncio.gather(joining[1], *others)
+        await expect_sum(coordinator, held("beta", "gamma", "delta"))
+        assert not joining[0].done()
+        assert "1 of the 3 owners" in (await nodes["alpha"].until(lambda status: bool(status.waiting), 60)).waiting
+        joining[0].cancel()
+        with suppress(asyncio.CancelledError):
+            await joining[0]
 
 
 async def test_an_unmasked_contribution_is_refused(tmp_path: Path, embedder: Path) -> None:

@@ -12,7 +12,15 @@ from ridgeway.proto import messages as m
 from ridgeway.proto.codec import decode
 from ridgeway.secagg.advertisements import WrongRound, sign
 from ridgeway.secagg.aggregator import Aggregator, OutOfTurn, Phase, WrongVector
-from ridgeway.secagg.cohort import CohortTooSmall, ForgedCohort, ForgedRoster, Roster, ThresholdTooLow, leaf
+from ridgeway.secagg.cohort import (
+    CohortTooSmall,
+    ForgedCohort,
+    ForgedRoster,
+    Roster,
+    ThresholdTooLow,
+    fingerprint,
+    leaf,
+)
 from ridgeway.secagg.merkle import Tree
 from ridgeway.secagg.participant import Finished, NoAgreement, OutOfPhase, Participant, TellingDifference, TooFewLeft
 from ridgeway.secagg.positions import to_bitmap
@@ -61,7 +69,7 @@ def test_replaced_keys() -> None:
 def test_a_whole_forged_cohort_around_one_owner_is_known_by_its_roster() -> None:
     """Everybody else's keys replaced, the tree built anew: only the identity keys of before can tell."""
     nodes, accomplice = some_nodes(4), [IdentityKey.generate() for _ in range(3)]
-    nodes[0].roster = Roster({node.owner: node.key.public_bytes for node in nodes})
+    nodes[0].roster = Roster({node.owner: fingerprint(node.key.public_bytes) for node in nodes})
 
     def forge(cohort: m.Cohort) -> m.Cohort:
         assert nodes[0].participant is not None
@@ -77,7 +85,7 @@ def test_a_whole_forged_cohort_around_one_owner_is_known_by_its_roster() -> None
 
 def test_a_stranger_where_the_roster_is_closed() -> None:
     nodes = some_nodes(4)
-    nodes[0].roster = Roster({node.owner: node.key.public_bytes for node in nodes[:3]}, closed=True)
+    nodes[0].roster = Roster({node.owner: fingerprint(node.key.public_bytes) for node in nodes[:3]}, closed=True)
     assert isinstance(refusals(nodes, lambda _, order: order)[0], ForgedRoster)
 
 
