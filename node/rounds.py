@@ -99,6 +99,7 @@ class Rounds:
         self._news = asyncio.Event()
         self._writing = asyncio.Lock()
         self._engaged: Engagement | None = None
+        self._said: m.Intention | None = None
 
     def stir(self) -> None:
         """What we want may have changed: tell the coordinator."""
@@ -149,12 +150,12 @@ class Rounds:
 
     async def _announce(self, call: Call) -> None:
         """Say what we want at first, and whenever that changed and no round is under way."""
-        said = None
+        self._said = None
         while True:
             self._stirred.clear()
             now = self._intention()
-            if self._engaged is None and now != said:
-                said = now
+            if self._engaged is None and now != self._said:
+                self._said = now
                 await self._write(call, m.RoundReply(intention=now))
             await self._stirred.wait()
 
@@ -306,6 +307,8 @@ class Rounds:
                 self.on_committed()
             else:
                 self.state.aborted()
+        # A round uses up what was said before it, also if nothing has changed.
+        self._said = None
         self.stir()
 
 
