@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ridgeway.coordinator.payload_store import PayloadKey
 from ridgeway.coordinator.schema import open_ledger
+from ridgeway.narrow_integers import WIDTH_MAX
 from ridgeway.proto.messages import Expert, MemberState, SignedRecord
 from ridgeway.protocol.admission import Standing
 
@@ -39,7 +40,7 @@ class InvitationEntry:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One owner's contribution for one domain, or the tombstone of one."""
+    """One owner's contribution for one domain, or the tombstone of one, whose payload and width say nothing."""
 
     owner: str
     domain: str
@@ -48,6 +49,7 @@ class Entry:
     rows: int
     payload_digest: bytes | None
     committed_unix_ms: int
+    bytes_per_number: int = WIDTH_MAX
 
     @property
     def payload_key(self) -> PayloadKey:
@@ -60,7 +62,10 @@ class Entry:
         return Standing(self.sequence, self.record_digest)
 
 
-_ENTRY = "SELECT owner, domain, sequence, record_digest, rows, payload_digest, committed_unix_ms FROM standings"
+_ENTRY = (
+    "SELECT owner, domain, sequence, record_digest, rows, payload_digest, committed_unix_ms, bytes_per_number"
+    " FROM standings"
+)
 
 
 class Ledger:
@@ -232,7 +237,7 @@ def _cut_off(connection: sqlite3.Connection, owner: str, state: MemberState) -> 
 
 def _put(connection: sqlite3.Connection, entry: Entry, record: SignedRecord) -> None:
     connection.execute(
-        "INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             entry.owner,
             entry.domain,
@@ -243,6 +248,7 @@ def _put(connection: sqlite3.Connection, entry: Entry, record: SignedRecord) -> 
             entry.rows,
             entry.payload_digest,
             entry.committed_unix_ms,
+            entry.bytes_per_number,
         ),
     )
 

@@ -4,7 +4,7 @@ import sqlite3
 
 from ridgeway.errors import RidgewayError
 
-LEDGER_VERSION = 3
+LEDGER_VERSION = 4
 
 # A standing with a record and no payload is a tombstone: the domain was withdrawn, its sequence number stays taken.
 # Committed rounds of secure aggregation will be a second kind of entry of the sum, beside standings.
@@ -63,8 +63,12 @@ ALTER TABLE experts ADD COLUMN price REAL;
 ALTER TABLE experts ADD COLUMN latency_ms REAL;
 """
 
+_WIDTHS = """
+ALTER TABLE standings ADD COLUMN bytes_per_number INTEGER NOT NULL DEFAULT 8;
+"""
+
 # What makes a ledger of each version from one of the version before.
-_STEPS = {1: _TABLES, 2: _TRIALS, 3: _EXPERT_COSTS}
+_STEPS = {1: _TABLES, 2: _TRIALS, 3: _EXPERT_COSTS, 4: _WIDTHS}
 
 
 class LedgerError(RidgewayError):
