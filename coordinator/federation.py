@@ -9,9 +9,6 @@ import logging
 import time
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from ridgeway import triangle
 from ridgeway.contribution_check import ContributionCheck, ContributionRefused
 from ridgeway.coordinator.ledger import Entry, Ledger, Member
@@ -23,7 +20,7 @@ from ridgeway.crypto.payload_digest import chunk_digests, payload_digest, record
 from ridgeway.errors import RidgewayError
 from ridgeway.fixed_point import HEADROOM_BITS
 from ridgeway.manifest import Manifest
-from ridgeway.narrow_integers import Unpacker, unpack
+from ridgeway.narrow_integers import Unpacker, unpack_blocks
 from ridgeway.proto.messages import ContributionBody, Expert, MemberState, SignedRecord, WithdrawalBody
 from ridgeway.proto.records import MalformedRecord, open_contribution, open_withdrawal
 from ridgeway.protocol.admission import Admission, admit
@@ -116,11 +113,8 @@ class Federation:
                     f"the payload of {entry.owner} for {entry.domain} is damaged; restore the data directory from a "
                     "backup, or evict its owner"
                 )
-            total.add(entry.domain, unpack(payload, entry.bytes_per_number), entry.rows)
+            total.add_blocks(entry.domain, unpack_blocks(payload, entry.bytes_per_number), entry.rows)
         return total
-
-    def _vector(self, entry: Entry) -> npt.NDArray[np.int64]:
-        return unpack(self.payloads.payload(entry.payload_key), entry.bytes_per_number)
 
     # Contributions
 
@@ -198,9 +192,9 @@ class Federation:
         entry = Entry(
             body.owner, body.domain, body.sequence, offer.key.record_digest, body.rows, digest, _now_ms(), width
         )
-        vector = self._vector(entry)
+        payload = self.payloads.payload(offer.key)
         self.ledger.put(entry, offer.record)
-        self._replace(old, entry, vector)
+        self._replace(old, entry, payload)
         _log.info("committed %s/%s, sequence %d", body.owner, body.domain, body.sequence)
         return True
 
@@ -286,13 +280,14 @@ class Federation:
         """The smallest sequence number above everything of an owner."""
         return 1 + max((entry.sequence for entry in self.entries_of(owner)), default=0)
 
-    def _replace(self, old: Entry | None, new: Entry | None, vector: npt.NDArray[np.int64] | None) -> None:
+    def _replace(self, old: Entry | None, new: Entry | None, payload: memoryview | None) -> None:
         """Apply a committed change to the sum, and forget the payload that it replaced."""
         held = old is not None and old.payload_digest is not None
         if old is not None and held:
-            self.sum.subtract(old.domain, self._vector(old), old.rows)
-        if new is not None and vector is not None:
-            self.sum.add(new.domain, vector, new.rows)
+            numbers = unpack_blocks(self.payloads.payload(old.payload_key), old.bytes_per_number)
+            self.sum.subtract_blocks(old.domain, numbers, old.rows)
+        if new is not None and payload is not None:
+            self.sum.add_blocks(new.domain, unpack_blocks(payload, new.bytes_per_number), new.rows)
         self._sum_digest = None
         if old is not None and held:
             self.payloads.remove(old.payload_key)

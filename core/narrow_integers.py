@@ -66,6 +66,16 @@ def unpack(packed: bytes | memoryview, width: int) -> npt.NDArray[np.int64]:
     return numbers
 
 
+def unpack_blocks(packed: bytes | memoryview, width: int) -> Iterator[npt.NDArray[np.int64]]:
+    """The numbers in packed bytes as `unpack` gives them, in blocks of at most 262 kB.
+
+    Raises:
+        WrongWidth: as `unpack`.
+    """
+    for start in range(0, len(packed), _BLOCK * width):
+        yield unpack(packed[start : start + _BLOCK * width], width)
+
+
 class Unpacker:
     """Unpacks numbers whose bytes come in pieces of any length, keeping of each piece what the next one completes.
 
@@ -92,8 +102,7 @@ class Unpacker:
         self._torn = bytes(rest[whole:])
         if head:
             yield unpack(head, self._width)
-        for start in range(0, whole, _BLOCK * self._width):
-            yield unpack(rest[start : min(start + _BLOCK * self._width, whole)], self._width)
+        yield from unpack_blocks(rest[:whole], self._width)
 
 
 def _check(width: int) -> None:
