@@ -164,7 +164,6 @@ async def _listening(
     publishing = asyncio.create_task(publisher.run())
     # It runs for ever; should it fail, the coordinator ends with its error rather than serve an old router unnoticed.
     publishing.add_done_callback(lambda _: stop.set())
-    publisher.changed()
     for server in servers:
         await server.start()
     try:
