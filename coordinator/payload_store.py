@@ -102,7 +102,6 @@ class PayloadStore:
     ) -> "StagedPayload":
         """Open a record's file for writing and count the whole chunks that it already holds, checking each."""
         descriptor = os.open(self._folder / key.file_name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        sync_directory(self._folder)
         for index in range(min(os.fstat(descriptor).st_size, assembly.payload_bytes) // CHUNK_BYTES):
             chunk = os.pread(descriptor, CHUNK_BYTES, index * CHUNK_BYTES)
             try:
@@ -112,17 +111,24 @@ class PayloadStore:
             for numbers in unpacker.feed(chunk):
                 check.feed(numbers)
         os.ftruncate(descriptor, assembly.next_chunk * CHUNK_BYTES)
-        return StagedPayload(descriptor, assembly, unpacker, check)
+        return StagedPayload(self._folder, descriptor, assembly, unpacker, check)
 
 
 class StagedPayload:
     """A payload that is arriving, written and checked as it comes. Not for two threads at once."""
 
-    def __init__(self, descriptor: int, assembly: UploadAssembly, unpacker: Unpacker, check: ContributionCheck) -> None:
+    def __init__(
+        self, folder: Path, descriptor: int, assembly: UploadAssembly, unpacker: Unpacker, check: ContributionCheck
+    ) -> None:
+        self._folder = folder
         self._descriptor = descriptor
         self._unpacker = unpacker
         self._check = check
         self.assembly = assembly
+
+    def begin(self) -> None:
+        """Make the file's name durable, while the first chunk is on its way."""
+        sync_directory(self._folder)
 
     def write(self, index: int, data: bytes) -> None:
         """Check the next chunk and write it.
