@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar
 
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
+from ridgeway.coordinator.ledger import Member
 from ridgeway.manifest import Manifest
 from ridgeway.proto.experts import expert_of
 from ridgeway.proto.messages import RouterChunk
@@ -122,9 +123,15 @@ class Publisher:
 
     async def changing(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a change of the federation alone, and then look at what came of it, even if the caller has gone."""
+        members = self._federation.membership.members
         work = self._exclusive.begin(self._change, partial(function, *args, **kwargs))
-        work.add_done_callback(lambda _: self._wake())
+        work.add_done_callback(lambda _: self._look_at_members(members))
         return await asyncio.shield(work)
+
+    def _look_at_members(self, before: dict[str, Member]) -> None:
+        """Let every watcher see whether it may go on, if members changed; a contribution should not wait for that."""
+        if self._federation.membership.members is not before:
+            self._wake()
 
     def _change(self, function: Callable[[], T]) -> T:
         try:
