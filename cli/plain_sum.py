@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
 from ridgeway.manifest import Manifest
+from ridgeway.node.contribution import numbers
 from ridgeway.node.state import STATE_FILE, NodeState
 from ridgeway.sums import FederationSum
 
@@ -24,6 +23,6 @@ def plain_digest(data_dirs: Iterable[Path]) -> str:
         if total is None:
             total, digest = FederationSum(manifest.dimension, manifest.fraction_bits), manifest.digest()
         for domain, held in state.last_committed().items():
-            total.add(domain, np.fromfile(data_dir / "payloads" / held.payload, dtype="<i8"), held.rows)
+            total.add(domain, numbers(data_dir / "payloads", held), held.rows)
         state.close()
     return total.digest(digest).hex() if total else ""

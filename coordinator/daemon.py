@@ -168,7 +168,6 @@ async def _listening(
     for task in tasks:
         # It runs for ever; should it fail, the coordinator ends with its error rather than serve on unnoticed.
         task.add_done_callback(lambda _: stop.set())
-    publisher.changed()
     for server in servers:
         await server.start()
     try:

@@ -10,9 +10,6 @@ import secrets
 import time
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from ridgeway import triangle
 from ridgeway.contribution_check import ContributionCheck, ContributionRefused
 from ridgeway.coordinator.ledger import CommittedRound, Entry, Ledger, Member
@@ -25,6 +22,7 @@ from ridgeway.crypto.payload_digest import chunk_digests, payload_digest, record
 from ridgeway.errors import RidgewayError
 from ridgeway.fixed_point import HEADROOM_BITS
 from ridgeway.manifest import Manifest, Masking
+from ridgeway.narrow_integers import Unpacker, unpack_blocks
 from ridgeway.proto.messages import (
     ContributionBody,
     Expert,
@@ -136,13 +134,13 @@ class Federation:
         standing = [entry for entry in self.ledger.entries() if entry.payload_digest is not None]
         self.payloads.keep_only((entry.payload_key for entry in standing), time.time())
         for entry in standing:
-            vector = self.payloads.vector(entry.payload_key)
-            if payload_digest(vector.nbytes, chunk_digests(vector.data.cast("B"))) != entry.payload_digest:
+            payload = self.payloads.payload(entry.payload_key)
+            if payload_digest(len(payload), chunk_digests(payload)) != entry.payload_digest:
                 raise PayloadDamaged(
                     f"the payload of {entry.owner} for {entry.domain} is damaged; restore the data directory from a "
                     "backup, or evict its owner"
                 )
-            total.add(entry.domain, vector, entry.rows)
+            total.add_blocks(entry.domain, unpack_blocks(payload, entry.bytes_per_number), entry.rows)
         return total
 
     # Contributions
@@ -165,10 +163,11 @@ class Federation:
             raise WrongManifest(
                 "these statistics were computed under another manifest; fetch it and compute them again"
             )
-        size = 8 * triangle.length(self.manifest.dimension)
+        size = body.bytes_per_number * triangle.length(self.manifest.dimension)
         if body.payload_bytes != size:
             raise WrongPayloadSize(
-                f"a payload here has {size} bytes, this one {body.payload_bytes}; check the embedder"
+                f"a payload here has {size} bytes at {body.bytes_per_number} a number, this one {body.payload_bytes}; "
+                "check the embedder"
             )
         digest = record_digest(record.body)
         standing = self.ledger.entry(body.owner, body.domain)
@@ -194,7 +193,7 @@ class Federation:
         body, manifest = offer.body, self.manifest
         assembly = UploadAssembly(body.payload_bytes, body.chunk_digests)
         check = ContributionCheck(manifest.dimension, manifest.mass, manifest.fraction_bits, body.rows)
-        return self.payloads.resume(offer.key, assembly, check)
+        return self.payloads.resume(offer.key, assembly, Unpacker(body.bytes_per_number), check)
 
     def finish(self, offer: Offer, staged: StagedPayload) -> None:
         """Make a whole payload durable; one that fails its check is removed.
@@ -220,11 +219,13 @@ class Federation:
         old = self.ledger.entry(body.owner, body.domain)
         if admit(old.standing if old else None, body.sequence, offer.key.record_digest) is Admission.REPEAT:
             return False
-        vector = self.payloads.vector(offer.key)
-        digest = payload_digest(body.payload_bytes, body.chunk_digests)
-        entry = Entry(body.owner, body.domain, body.sequence, offer.key.record_digest, body.rows, digest, _now_ms())
+        digest, width = payload_digest(body.payload_bytes, body.chunk_digests), body.bytes_per_number
+        entry = Entry(
+            body.owner, body.domain, body.sequence, offer.key.record_digest, body.rows, digest, _now_ms(), width
+        )
+        payload = self.payloads.payload(offer.key)
         self.ledger.put(entry, offer.record)
-        self._replace(old, entry, vector)
+        self._replace(old, entry, payload)
         _log.info("committed %s/%s, sequence %d", body.owner, body.domain, body.sequence)
         return True
 
@@ -349,13 +350,14 @@ class Federation:
         """The smallest sequence number above everything of an owner."""
         return 1 + max((entry.sequence for entry in self.entries_of(owner)), default=0)
 
-    def _replace(self, old: Entry | None, new: Entry | None, vector: npt.NDArray[np.int64] | None) -> None:
+    def _replace(self, old: Entry | None, new: Entry | None, payload: memoryview | None) -> None:
         """Apply a committed change to the sum, and forget the payload that it replaced."""
         held = old is not None and old.payload_digest is not None
         if old is not None and held:
-            self.sum.subtract(old.domain, self.payloads.vector(old.payload_key), old.rows)
-        if new is not None and vector is not None:
-            self.sum.add(new.domain, vector, new.rows)
+            numbers = unpack_blocks(self.payloads.payload(old.payload_key), old.bytes_per_number)
+            self.sum.subtract_blocks(old.domain, numbers, old.rows)
+        if new is not None and payload is not None:
+            self.sum.add_blocks(new.domain, unpack_blocks(payload, new.bytes_per_number), new.rows)
         self._sum_digest = None
         if old is not None and held:
             self.payloads.remove(old.payload_key)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ridgeway.coordinator.payload_store import PayloadKey
 from ridgeway.coordinator.schema import open_ledger
+from ridgeway.narrow_integers import WIDTH_MAX
 from ridgeway.proto.messages import Expert, MemberState, RoundKind, SignedRecord
 from ridgeway.protocol.admission import Standing
 
@@ -40,7 +41,7 @@ class InvitationEntry:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One owner's contribution for one domain, or the tombstone of one."""
+    """One owner's contribution for one domain, or the tombstone of one, whose payload and width say nothing."""
 
     owner: str
     domain: str
@@ -49,6 +50,7 @@ class Entry:
     rows: int
     payload_digest: bytes | None
     committed_unix_ms: int
+    bytes_per_number: int = WIDTH_MAX
 
     @property
     def payload_key(self) -> PayloadKey:
@@ -81,7 +83,10 @@ class CommittedRound:
     committed_unix_ms: int
 
 
-_ENTRY = "SELECT owner, domain, sequence, record_digest, rows, payload_digest, committed_unix_ms FROM standings"
+_ENTRY = (
+    "SELECT owner, domain, sequence, record_digest, rows, payload_digest, committed_unix_ms, bytes_per_number"
+    " FROM standings"
+)
 
 
 class Ledger:
@@ -312,7 +317,7 @@ def _cut_off(connection: sqlite3.Connection, owner: str, state: MemberState) -> 
 
 def _put(connection: sqlite3.Connection, entry: Entry, record: SignedRecord) -> None:
     connection.execute(
-        "INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             entry.owner,
             entry.domain,
@@ -323,6 +328,7 @@ def _put(connection: sqlite3.Connection, entry: Entry, record: SignedRecord) -> 
             entry.rows,
             entry.payload_digest,
             entry.committed_unix_ms,
+            entry.bytes_per_number,
         ),
     )
 

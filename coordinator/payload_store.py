@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ridgeway.contribution_check import ContributionCheck
 from ridgeway.crypto.payload_digest import CHUNK_BYTES
 from ridgeway.errors import RidgewayError
+from ridgeway.narrow_integers import Unpacker
 from ridgeway.protocol.upload import UploadAssembly, UploadError
 from ridgeway.runtime.data_dir import sync_directory
 
@@ -59,14 +59,14 @@ class PayloadStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def vector(self, key: PayloadKey) -> npt.NDArray[np.int64]:
-        """A payload as a read-only memory map, int64.
+    def payload(self, key: PayloadKey) -> memoryview:
+        """A payload as a read-only memory map.
 
         Raises:
             PayloadMissing: it is not there.
         """
         try:
-            return np.memmap(self._folder / key.file_name, dtype="<i8", mode="r")
+            return np.memmap(self._folder / key.file_name, dtype=np.uint8, mode="r").data
         except (FileNotFoundError, ValueError) as error:
             raise PayloadMissing(
                 f"the payload of {key.owner} for {key.domain} is not on disk; restore the data directory from a backup"
@@ -97,28 +97,38 @@ class PayloadStore:
             if path.name.startswith(f"{key.slot}~") or place > PARTIALS_PER_OWNER:
                 path.unlink(missing_ok=True)
 
-    def resume(self, key: PayloadKey, assembly: UploadAssembly, check: ContributionCheck) -> "StagedPayload":
+    def resume(
+        self, key: PayloadKey, assembly: UploadAssembly, unpacker: Unpacker, check: ContributionCheck
+    ) -> "StagedPayload":
         """Open a record's file for writing and count the whole chunks that it already holds, checking each."""
         descriptor = os.open(self._folder / key.file_name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        sync_directory(self._folder)
         for index in range(min(os.fstat(descriptor).st_size, assembly.payload_bytes) // CHUNK_BYTES):
             chunk = os.pread(descriptor, CHUNK_BYTES, index * CHUNK_BYTES)
             try:
                 assembly.accept(index, chunk)
             except UploadError:
                 break
-            check.feed(np.frombuffer(chunk, dtype="<i8"))
+            for numbers in unpacker.feed(chunk):
+                check.feed(numbers)
         os.ftruncate(descriptor, assembly.next_chunk * CHUNK_BYTES)
-        return StagedPayload(descriptor, assembly, check)
+        return StagedPayload(self._folder, descriptor, assembly, unpacker, check)
 
 
 class StagedPayload:
     """A payload that is arriving, written and checked as it comes. Not for two threads at once."""
 
-    def __init__(self, descriptor: int, assembly: UploadAssembly, check: ContributionCheck) -> None:
+    def __init__(
+        self, folder: Path, descriptor: int, assembly: UploadAssembly, unpacker: Unpacker, check: ContributionCheck
+    ) -> None:
+        self._folder = folder
         self._descriptor = descriptor
+        self._unpacker = unpacker
         self._check = check
         self.assembly = assembly
+
+    def begin(self) -> None:
+        """Make the file's name durable, while the first chunk is on its way."""
+        sync_directory(self._folder)
 
     def write(self, index: int, data: bytes) -> None:
         """Check the next chunk and write it.
@@ -133,7 +143,8 @@ class StagedPayload:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         # Linux then begins to write to disk, and keeps the pages until it has: less is left to wait for in `finish`.
         os.posix_fadvise(self._descriptor, start, len(data), os.POSIX_FADV_DONTNEED)
-        self._check.feed(np.frombuffer(data, dtype="<i8"))
+        for numbers in self._unpacker.feed(data):
+            self._check.feed(numbers)
 
     def finish(self) -> None:
         """Make the whole payload durable.

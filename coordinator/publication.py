@@ -8,11 +8,14 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
+from ridgeway.coordinator.ledger import Member
 from ridgeway.manifest import Manifest
 from ridgeway.proto.experts import expert_of
 from ridgeway.proto.messages import RouterChunk
@@ -32,11 +35,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one router is solved from, and what the hold-outs say of the newest router that they were tried on."""
+    """What one router is solved from, and what the hold-outs say of the newest router that they were tried on.
+
+    The sum's digest is computed while the solver is at work, so it comes later.
+    """
 
     revision: int
     total: FederationSum
-    sum_digest: bytes
+    sum_digest: "Future[bytes]"
     experts: tuple[Expert, ...]
     edition: int
     verdict: Verdict | None
@@ -56,20 +62,12 @@ class Published:
         return self.router.version, self.router.edition
 
 
-def snapshot(federation: Federation, known: tuple[int, int]) -> Snapshot | None:
-    """Copy what the solver needs, if there is something newer; runs where the federation may be touched.
-
-    Args:
-        federation: the federation.
-        known: version and edition of the newest router.
-    """
-    revision, edition = federation.ledger.revision, federation.trials.edition
-    if (revision, edition) == known:
-        return None
+def snapshot(federation: Federation, revision: int, edition: int) -> Snapshot:
+    """Copy what the solver needs; runs where the federation may be touched."""
     experts = tuple(expert_of(e) for e in federation.ledger.experts())
     newest = federation.trials.newest(1)
     verdict = newest[0][1] if newest else None
-    return Snapshot(revision, federation.sum.copy(), federation.sum_digest, experts, edition, verdict)
+    return Snapshot(revision, federation.sum.copy(), Future(), experts, edition, verdict)
 
 
 def solve_router(taken: Snapshot, manifest: Manifest, manifest_digest: bytes) -> Published:
@@ -85,7 +83,7 @@ def solve_router(taken: Snapshot, manifest: Manifest, manifest_digest: bytes) ->
         domains=taken.total.domains,
         weights=solution.weights,
         ridge=solution.ridge,
-        sum_digest=taken.sum_digest,
+        sum_digest=taken.sum_digest.result(),
         manifest_digest=manifest_digest,
         experts=taken.experts,
     )
@@ -106,17 +104,23 @@ def judged(router: RouterWeights, taken: Snapshot) -> Published:
 
 
 class Publisher:
-    """The solver's task and the feed of its routers.
+    """The solver's thread and the feed of its routers.
+
+    A change hands the sum to the solver in the federation's own thread, right after its commit: no router waits for the
+    event loop before it is made. What is known of the solver (at work, and with what) belongs to that thread too.
 
     Attributes:
         latest: the newest router.
-        listeners: called after every change, and for every new router.
+        listeners: called when members changed, and for every new router.
     """
 
     def __init__(self, federation: Federation, exclusive: Exclusive) -> None:
         self._federation = federation
         self._exclusive = exclusive
-        self._changed = asyncio.Event()
+        self._solver: ThreadPoolExecutor | None = None
+        self._on_made: Callable[[Future[Published | None]], object] = lambda _: None
+        self._at_work = False
+        self._begun = (0, 0)
         self._turn = asyncio.Event()
         self._closing = False
         self.latest: Published | None = None
@@ -124,41 +128,70 @@ class Publisher:
 
     async def changing(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a change of the federation alone, and then look at what came of it, even if the caller has gone."""
-        work = self._exclusive.begin(function, *args, **kwargs)
-        work.add_done_callback(lambda _: self.changed())
+        members = self._federation.membership.members
+        work = self._exclusive.begin(self._change, partial(function, *args, **kwargs))
+        work.add_done_callback(lambda _: self._look_at_members(members))
         return await asyncio.shield(work)
 
-    def changed(self) -> None:
-        """Sum, experts or members changed: solve as soon as the solver is free, and let every watcher look again."""
-        self._changed.set()
-        self._wake()
-        for told in self.listeners:
-            told()
-
-    async def run(self) -> None:
-        """Solve whenever something changed, for ever. Once the last contribution has gone there is no router."""
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            taken = await self._exclusive(snapshot, self._federation, self.latest.place if self.latest else (0, 0))
-            if taken is None:
-                continue
-            self.latest = await self._published(taken) if taken.total.domains else None
+    def _look_at_members(self, before: dict[str, Member]) -> None:
+        """Let every watcher see whether it may go on, if members changed; a contribution should not wait for that."""
+        if self._federation.membership.members is not before:
             self._wake()
             for told in self.listeners:
                 told()
 
-    async def _published(self, taken: Snapshot) -> Published:
-        federation, latest = self._federation, self.latest
-        if latest is not None and latest.router.version == taken.revision:
-            return await asyncio.to_thread(judged, latest.router, taken)
-        made = await asyncio.to_thread(solve_router, taken, federation.manifest, federation.manifest_digest)
+    def _change(self, function: Callable[[], T]) -> T:
+        try:
+            return function()
+        finally:
+            self._solve_newest()
+
+    def _solve_newest(self) -> None:
+        """Hand the sum to the solver, unless it is at work: then what is newest will be when that is done."""
+        newest = self._federation.ledger.revision, self._federation.trials.edition
+        if self._solver is None or self._at_work or newest == self._begun:
+            return
+        taken = snapshot(self._federation, *newest)
+        self._begun, self._at_work = newest, True
+        self._solver.submit(self._made, taken).add_done_callback(self._on_made)
+        taken.sum_digest.set_result(self._federation.sum_digest)
+
+    def _made(self, taken: Snapshot) -> Published | None:
+        if not taken.total.domains:
+            return None
+        if self.latest is not None and self.latest.router.version == taken.revision:
+            return judged(self.latest.router, taken)
+        made = solve_router(taken, self._federation.manifest, self._federation.manifest_digest)
         _log.info("published router %d from sum %s", made.router.version, made.router.sum_digest.hex())
         return made
 
+    def _solve_next(self) -> None:
+        self._at_work = False
+        self._solve_newest()
+
+    async def run(self) -> None:
+        """Publish what the solver makes, for ever. Once the last contribution has gone there is no router."""
+        loop, made = asyncio.get_running_loop(), asyncio.Queue[Future[Published | None]]()
+        self._on_made = lambda work: loop.call_soon_threadsafe(made.put_nowait, work)
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as solver:
+            self._solver = solver
+            try:
+                while True:
+                    await self._exclusive(self._solve_next)
+                    self.latest = (await made.get()).result()
+                    self._wake()
+                    for told in self.listeners:
+                        told()
+            finally:
+                self._solver = None
+
     def changed_soon(self) -> None:
         """Trials of one router come from all owners at once: wait a moment, so that they are published together."""
-        asyncio.get_running_loop().call_later(TRIALS_TOGETHER_S, self.changed)
+        asyncio.get_running_loop().call_later(TRIALS_TOGETHER_S, self._changed)
+
+    def _changed(self) -> None:
+        if not self._closing:
+            self._exclusive.begin(self._solve_newest)
 
     def close(self) -> None:
         """End every watcher's stream."""

@@ -4,7 +4,7 @@ import sqlite3
 
 from ridgeway.errors import RidgewayError
 
-LEDGER_VERSION = 4
+LEDGER_VERSION = 5
 
 # A standing with a record and no payload is a tombstone: the domain was withdrawn, its sequence number stays taken.
 # Under masking there are no standings: `rounds` has the committed rounds, `places` whom the sum holds since which one.
@@ -63,6 +63,10 @@ ALTER TABLE experts ADD COLUMN price REAL;
 ALTER TABLE experts ADD COLUMN latency_ms REAL;
 """
 
+_WIDTHS = """
+ALTER TABLE standings ADD COLUMN bytes_per_number INTEGER NOT NULL DEFAULT 8;
+"""
+
 _ROUNDS = """
 CREATE TABLE rounds (
     number INTEGER PRIMARY KEY,
@@ -84,7 +88,7 @@ CREATE TABLE masked_trials (
 """
 
 # What makes a ledger of each version from one of the version before.
-_STEPS = {1: _TABLES, 2: _TRIALS, 3: _EXPERT_COSTS, 4: _ROUNDS}
+_STEPS = {1: _TABLES, 2: _TRIALS, 3: _EXPERT_COSTS, 4: _WIDTHS, 5: _ROUNDS}
 
 
 class LedgerError(RidgewayError):

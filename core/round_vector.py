@@ -23,7 +23,7 @@ class SignedContribution:
 
     Attributes:
         domain: its domain.
-        vector: int64[D (D + 1) / 2]; may be a memory map.
+        vector: int64[D (D + 1) / 2].
         rows: its rows.
         sign: 1 or -1.
     """

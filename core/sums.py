@@ -7,7 +7,7 @@ the same way.
 
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -104,9 +104,12 @@ class FederationSum:
 
     def add(self, domain: str, vector: npt.NDArray[np.int64], rows: int) -> None:
         """Add one contribution: its packed triangle, int64[D (D + 1) / 2], and its number of rows."""
+        self.add_blocks(domain, (vector,), rows)
+
+    def add_blocks(self, domain: str, blocks: Iterable[npt.NDArray[np.int64]], rows: int) -> None:
+        """Add one contribution whose packed triangle comes in blocks, so that it need not be in memory as a whole."""
         held = self._domains.setdefault(domain, DomainSum(np.zeros(self.dimension, dtype=np.int64)))
-        self.triangle += vector
-        held.moment += triangle.last_column(vector, self.dimension)
+        held.moment += self._change_triangle(np.add, blocks)
         held.rows += rows
         held.contributions += 1
 
@@ -116,11 +119,18 @@ class FederationSum:
         Raises:
             NotInSum: the domain has no contribution, or fewer rows.
         """
+        self.subtract_blocks(domain, (vector,), rows)
+
+    def subtract_blocks(self, domain: str, blocks: Iterable[npt.NDArray[np.int64]], rows: int) -> None:
+        """Take one contribution out whose packed triangle comes in blocks.
+
+        Raises:
+            NotInSum: see `subtract`.
+        """
         held = self._domains.get(domain)
         if held is None or held.rows < rows:
             raise NotInSum(f"domain {domain} holds no contribution of {rows} rows; rebuild the sum from the ledger")
-        self.triangle -= vector
-        held.moment -= triangle.last_column(vector, self.dimension)
+        held.moment += self._change_triangle(np.subtract, blocks)
         held.rows -= rows
         held.contributions -= 1
         if held.contributions == 0:
@@ -149,6 +159,15 @@ class FederationSum:
                 del total._domains[name]
         total.check()
         return total
+
+    def _change_triangle(self, change: np.ufunc, blocks: Iterable[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+        """Add or subtract block by block; by how much the last column changed, int64[D]."""
+        before, seen = triangle.last_column(self.triangle, self.dimension), 0
+        for block in blocks:
+            place = self.triangle[seen : seen + block.size]
+            change(place, block, out=place)
+            seen += block.size
+        return triangle.last_column(self.triangle, self.dimension) - before
 
     def normal_equations(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """A (float64, D x D) and B (float64, D x K) of the ridge regression.

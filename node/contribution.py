@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from ridgeway.contribution_check import check_contribution
 from ridgeway.crypto.identity import IdentityKey
 from ridgeway.crypto.payload_digest import chunk_digests, payload_digest
@@ -12,13 +15,14 @@ from ridgeway.errors import RidgewayError
 from ridgeway.feature_map import accumulator
 from ridgeway.hold_out import HoldOut
 from ridgeway.manifest import Manifest
+from ridgeway.narrow_integers import WIDTH_MAX, pack, smallest_width, unpack
 from ridgeway.node.counting import add_prompts
 from ridgeway.node.hold_outs import HoldOuts
 from ridgeway.node.prompts import PromptSource, ReadReport, source_fingerprint
 from ridgeway.node.state import Prepared, Sign
 from ridgeway.proto.codec import decode
 from ridgeway.proto.messages import ContributionBody
-from ridgeway.proto.records import RECORD_VERSION, sign_contribution
+from ridgeway.proto.records import RECORD_VERSION, open_contribution, sign_contribution
 from ridgeway.runtime.data_dir import write_durably
 from ridgeway.statistics import encode_contribution
 
@@ -35,6 +39,7 @@ class Computed:
         rows: rows of X.
         payload: the file's name.
         payload_bytes: its length.
+        bytes_per_number: the fewest that hold every number.
         chunk_digests: of its chunks.
         source_fingerprint: of the files, taken before they were read, so that a change meanwhile is seen later.
     """
@@ -42,6 +47,7 @@ class Computed:
     rows: int
     payload: str
     payload_bytes: int
+    bytes_per_number: int
     chunk_digests: tuple[bytes, ...]
     source_fingerprint: str
 
@@ -85,20 +91,32 @@ def compute(
         check_contribution(vector, manifest.dimension, manifest.mass, manifest.fraction_bits, statistics.rows)
     except RidgewayError as error:
         raise DomainError(f"domain {domain}: {error}") from error
-    payload = vector.astype("<i8", copy=False).data.cast("B")
+    width = smallest_width(vector)
+    payload = pack(vector, width)
     digests = chunk_digests(payload)
     name = payload_digest(len(payload), digests).hex()
     workshop.hold_outs.write(name, hold_out.prompts())
     write_durably(workshop.payloads / name, payload)
-    return Computed(statistics.rows, name, len(payload), tuple(digests), fingerprint)
+    return Computed(statistics.rows, name, len(payload), width, tuple(digests), fingerprint)
 
 
-def computed_before(prepared: Prepared) -> Computed:
-    """What a record was signed for, to sign it again."""
-    body = decode(ContributionBody, prepared.record.body)
+def computed_before(prepared: Prepared, key: IdentityKey) -> Computed:
+    """What a record of ours was signed for, to sign it again."""
+    body = open_contribution(prepared.record, key.public_bytes)
     return Computed(
-        prepared.rows, prepared.payload, body.payload_bytes, body.chunk_digests, prepared.source_fingerprint
+        prepared.rows,
+        prepared.payload,
+        body.payload_bytes,
+        body.bytes_per_number,
+        body.chunk_digests,
+        prepared.source_fingerprint,
     )
+
+
+def numbers(payloads: Path, prepared: Prepared) -> npt.NDArray[np.int64]:
+    """The packed triangle of a prepared contribution, int64[D (D + 1) / 2], from our own file."""
+    body = decode(ContributionBody, prepared.record.body)
+    return unpack((payloads / prepared.payload).read_bytes(), body.bytes_per_number or WIDTH_MAX)
 
 
 def signer(key: IdentityKey, owner: str, manifest: Manifest, domain: str, computed: Computed) -> Sign:
@@ -115,5 +133,6 @@ def signer(key: IdentityKey, owner: str, manifest: Manifest, domain: str, comput
             rows=computed.rows,
             payload_bytes=computed.payload_bytes,
             chunk_digests=computed.chunk_digests,
+            bytes_per_number=computed.bytes_per_number,
         ),
     )

@@ -109,7 +109,7 @@ class Delivery:
         return True
 
     def _sign_again(self, prepared: Prepared) -> Prepared:
-        membership, computed = self._state.require_membership(), computed_before(prepared)
+        membership, computed = self._state.require_membership(), computed_before(prepared, self._key)
         manifest = Manifest.from_json(membership.manifest_json.encode())
         sign = signer(self._key, membership.owner, manifest, prepared.domain, computed)
         return self._state.prepare(prepared.domain, computed.rows, computed.payload, computed.source_fingerprint, sign)

@@ -1,6 +1,6 @@
 """What a node brings to a round: its change of the sum, or its counts, before any mask."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ridgeway import round_vector
+from ridgeway.node.contribution import numbers
 from ridgeway.node.round_state import Parts
 from ridgeway.node.state import Prepared
 from ridgeway.proto.messages import Intention, RoundKind
@@ -71,14 +72,16 @@ class Part:
 
     def vector(self, payloads: Path, dimension: int, domains: tuple[str, ...]) -> npt.NDArray[np.int64]:
         """Our change, int64, laid out for the round's domains. Blocks."""
-        changes = []
+        return round_vector.change(dimension, domains, self._changes(payloads))
+
+    def _changes(self, payloads: Path) -> Iterator[SignedContribution]:
+        """What comes and goes, read one after another."""
         for domain in self.domains:
             before, after = self.parts.committed.get(domain), self.parts.wanted.get(domain)
             if after is not None:
-                changes.append(_signed(payloads, domain, after, 1))
+                yield SignedContribution(domain, numbers(payloads, after), after.rows, 1)
             if before is not None and self.kind is not RoundKind.FULL:
-                changes.append(_signed(payloads, domain, before, -1))
-        return round_vector.change(dimension, domains, changes)
+                yield SignedContribution(domain, numbers(payloads, before), before.rows, -1)
 
 
 def intention(
@@ -102,7 +105,3 @@ def intention(
         exposed=tuple(sorted(exposed)),
         exposed_kind=exposed_kind,
     )
-
-
-def _signed(payloads: Path, domain: str, held: Prepared, sign: int) -> SignedContribution:
-    return SignedContribution(domain, np.memmap(payloads / held.payload, dtype="<i8", mode="r"), held.rows, sign)

@@ -94,6 +94,7 @@ class ContributionBody:
     rows: int = 0
     payload_bytes: int = 0
     chunk_digests: tuple[bytes, ...] = ()
+    bytes_per_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

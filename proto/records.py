@@ -4,14 +4,19 @@ A record is opened only after its signature was checked against the owner's iden
 so no code can act on a body that nobody signed.
 """
 
+from dataclasses import replace
+
 from ridgeway.crypto.identity import IdentityKey, verify
 from ridgeway.crypto.labels import CONTRIBUTION_SIGNATURE, LEAVE_SIGNATURE
 from ridgeway.crypto.payload_digest import CHUNK_BYTES
 from ridgeway.errors import RidgewayError
+from ridgeway.narrow_integers import WIDTH_MAX
 from ridgeway.proto.codec import decode, encode
 from ridgeway.proto.messages import ContributionBody, SignedRecord, WithdrawalBody
 
-RECORD_VERSION = 1
+# Version 1 does not say how many bytes a number takes: it was always eight. Such records may still lie at nodes.
+RECORD_VERSION = 2
+_VERSIONS = (1, RECORD_VERSION)
 DIGEST_BYTES = 32
 # A ledger's numbers are signed 64-bit integers, and there must always be a next one.
 SEQUENCE_MAX = 1 << 62
@@ -36,7 +41,7 @@ def sign_withdrawal(key: IdentityKey, body: WithdrawalBody) -> SignedRecord:
 
 
 def open_contribution(record: SignedRecord, identity_public_key: bytes) -> ContributionBody:
-    """Check a contribution's signature and form, and return its body.
+    """Check a contribution's signature and form, and return its body, in which the bytes a number takes always stand.
 
     Raises:
         BadSignature: the owner's key did not sign these bytes as a contribution.
@@ -46,6 +51,12 @@ def open_contribution(record: SignedRecord, identity_public_key: bytes) -> Contr
     verify(identity_public_key, CONTRIBUTION_SIGNATURE, record.body, record.signature)
     body = decode(ContributionBody, record.body)
     _check_version(body.format_version)
+    if body.format_version == 1:
+        body = replace(body, bytes_per_number=WIDTH_MAX)
+    if not 1 <= body.bytes_per_number <= WIDTH_MAX:
+        raise MalformedRecord(
+            f"numbers take 1 to {WIDTH_MAX} bytes, not {body.bytes_per_number}; sign the record again"
+        )
     _check_at_most("sequence", body.sequence, SEQUENCE_MAX)
     _check_at_most("rows", body.rows, ROWS_MAX)
     expected_chunks = -(-body.payload_bytes // CHUNK_BYTES)
@@ -73,8 +84,8 @@ def open_withdrawal(record: SignedRecord, identity_public_key: bytes) -> Withdra
 
 
 def _check_version(version: int) -> None:
-    if version != RECORD_VERSION:
-        raise MalformedRecord(f"the record has version {version}, this release knows {RECORD_VERSION}; upgrade it")
+    if version not in _VERSIONS:
+        raise MalformedRecord(f"the record has version {version}, this release knows {_VERSIONS}; upgrade it")
 
 
 def _check_at_most(name: str, value: int, limit: int) -> None:

@@ -104,7 +104,7 @@ class SignedRecord(_message.Message):
     def __init__(self, body: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class ContributionBody(_message.Message):
-    __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence", "manifest_digest", "rows", "payload_bytes", "chunk_digests")
+    __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence", "manifest_digest", "rows", "payload_bytes", "chunk_digests", "bytes_per_number")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
@@ -114,6 +114,7 @@ class ContributionBody(_message.Message):
     ROWS_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
     CHUNK_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_PER_NUMBER_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     federation_id: str
     owner: str
@@ -123,7 +124,8 @@ class ContributionBody(_message.Message):
     rows: int
     payload_bytes: int
     chunk_digests: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., domain: _Optional[str] = ..., sequence: _Optional[int] = ..., manifest_digest: _Optional[bytes] = ..., rows: _Optional[int] = ..., payload_bytes: _Optional[int] = ..., chunk_digests: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    bytes_per_number: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., domain: _Optional[str] = ..., sequence: _Optional[int] = ..., manifest_digest: _Optional[bytes] = ..., rows: _Optional[int] = ..., payload_bytes: _Optional[int] = ..., chunk_digests: _Optional[_Iterable[bytes]] = ..., bytes_per_number: _Optional[int] = ...) -> None: ...
 
 class WithdrawalBody(_message.Message):
     __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence")

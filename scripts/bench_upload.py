@@ -19,6 +19,7 @@ import ridgeway
 from ridgeway.crypto.authority import CertificateAuthority
 from ridgeway.crypto.certificates import new_tls_key, signing_request
 from ridgeway.crypto.payload_digest import CHUNK_BYTES
+from ridgeway.narrow_integers import pack, smallest_width
 from ridgeway.runtime.channel_options import server_options
 from ridgeway.runtime.tls import MemberTls, member_channel, mutual_server_credentials
 
@@ -89,7 +90,7 @@ async def send_bare(channel: grpc.aio.Channel, payload: bytes) -> float:
 
 async def measure(repetitions: int) -> tuple[float, float]:
     """Median seconds of ours and of the bare stream."""
-    ours, bare = [], []
+    ours, bare, bare_narrow = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         coordinator = CoordinatorProcess(Path(folder) / "coordinator", DIMENSION)
         await coordinator.start()
@@ -98,17 +99,20 @@ async def measure(repetitions: int) -> tuple[float, float]:
             await owner.enrol(await coordinator.invite("owner"), toy_fingerprint(DIMENSION))
             assert owner.manifest is not None
             vector = light_client.random_contribution(0, owner.manifest)
-            payload = vector.tobytes()
+            wide, width = vector.tobytes(), smallest_width(vector)
+            narrow = bytes(pack(vector, width))
             async with bare_server(Path(folder)) as plain, owner.channel() as channel:
                 for repetition in range(repetitions + 1):
-                    record = owner.sign(f"domain-{repetition}", vector)
+                    record = owner.sign(f"domain-{repetition}", vector, width=width)
                     begin = time.perf_counter()
-                    await owner.upload(channel, record, payload)
+                    await owner.upload(channel, record, narrow)
                     ours.append(time.perf_counter() - begin)
                     await _router_of(coordinator, (await coordinator.status()).sum_digest)
-                    bare.append(await send_bare(plain, payload))
+                    bare.append(await send_bare(plain, wide))
+                    bare_narrow.append(await send_bare(plain, narrow))
         finally:
             await coordinator.stop()
+    print(statistics.median(bare_narrow[1:]))
     return statistics.median(ours[1:]), statistics.median(bare[1:])
 
 

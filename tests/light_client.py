@@ -15,6 +15,7 @@ from ridgeway.crypto.labels import ENROLMENT_SIGNATURE
 from ridgeway.crypto.payload_digest import CHUNK_BYTES, chunk_digests
 from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.manifest import Manifest
+from ridgeway.narrow_integers import WIDTH_MAX, pack
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.records import RECORD_VERSION, sign_contribution, sign_withdrawal
@@ -92,7 +93,7 @@ class Owner:
         assert self.tls is not None
         return member_channel(self.address, self.tls)
 
-    def body(self, domain: str, payload: bytes, rows: int, /, **changes: object) -> m.ContributionBody:
+    def body(self, domain: str, payload: bytes | memoryview, rows: int, /, **changes: object) -> m.ContributionBody:
         """A contribution's body with the next sequence number, or with what the changes say."""
         assert self.manifest is not None
         fields: dict[str, object] = {
@@ -108,9 +109,12 @@ class Owner:
         }
         return m.ContributionBody(**(fields | changes))  # type: ignore[arg-type]
 
-    def sign(self, domain: str, vector: npt.NDArray[np.int64], rows: int = 20, /, **changes: object) -> m.SignedRecord:
-        """A signed contribution record; the sequence number is used up."""
-        record = sign_contribution(self.key, self.body(domain, vector.tobytes(), rows, **changes))
+    def sign(
+        self, domain: str, vector: npt.NDArray[np.int64], rows: int = 20, width: int = WIDTH_MAX, /, **changes: object
+    ) -> m.SignedRecord:
+        """A signed contribution record for numbers of so many bytes; the sequence number is used up."""
+        body = self.body(domain, pack(vector, width), rows, **{"bytes_per_number": width} | changes)
+        record = sign_contribution(self.key, body)
         self.sequence += 1
         return record
 

@@ -313,6 +313,6 @@ async def test_progress_names_what_happens(coordinator: Running, node: NodeHome,
     await node.join(await coordinator.invite("alpha"), {"math": math}, news=news)
     stages = [piece.stage for piece in news.heard]
     assert [stage for i, stage in enumerate(stages) if stage not in stages[:i]] == [
-        "enrol", "enrolled", "embedder", "count", "upload", "committed",
+        "enrol", "enrolled", "warning", "embedder", "count", "upload", "committed",
     ]  # fmt: skip
     assert next(piece for piece in news.heard if piece.stage == "upload").done == 8 * 7 * 8 // 2

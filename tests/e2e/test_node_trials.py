@@ -183,6 +183,7 @@ def test_a_ledger_of_the_release_before_gets_its_new_tables(tmp_path: Path) -> N
             connection.execute(f"DROP TABLE {table}")
         for column in ("price", "latency_ms"):
             connection.execute(f"ALTER TABLE experts DROP COLUMN {column}")
+        connection.execute("ALTER TABLE standings DROP COLUMN bytes_per_number")
         connection.execute("PRAGMA user_version = 1")
     ledger = Ledger(path)
     assert (ledger.trials(), ledger.edition, ledger.experts()) == ([], 0, ())

@@ -19,7 +19,7 @@ from ridgeway.proto.records import (
 
 KEY = IdentityKey.generate()
 BODY = ContributionBody(
-    format_version=1,
+    format_version=2,
     federation_id="f",
     owner="clinic",
     domain="medical",
@@ -28,11 +28,17 @@ BODY = ContributionBody(
     rows=10,
     payload_bytes=CHUNK_BYTES + 8,
     chunk_digests=(bytes(32), bytes(32)),
+    bytes_per_number=4,
 )
 
 
 def test_a_contribution_opens_as_it_was_signed() -> None:
     assert open_contribution(sign_contribution(KEY, BODY), KEY.public_bytes) == BODY
+
+
+def test_numbers_of_a_record_of_version_1_take_eight_bytes() -> None:
+    old = replace(BODY, format_version=1, bytes_per_number=0)
+    assert open_contribution(sign_contribution(KEY, old), KEY.public_bytes) == replace(old, bytes_per_number=8)
 
 
 def test_a_withdrawal_opens_as_it_was_signed() -> None:
@@ -60,7 +66,10 @@ def test_a_withdrawal_is_no_contribution() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"format_version": 2},
+        {"format_version": 3},
+        {"format_version": 0},
+        {"bytes_per_number": 0},
+        {"bytes_per_number": 9},
         {"chunk_digests": (bytes(32),)},
         {"chunk_digests": (bytes(32), bytes(31))},
         {"payload_bytes": 8},
