@@ -110,7 +110,7 @@ class Owner:
         return m.ContributionBody(**(fields | changes))  # type: ignore[arg-type]
 
     def sign(
-        self, domain: str, vector: npt.NDArray[np.int64], rows: int = 20, /, width: int = WIDTH_MAX, **changes: object
+        self, domain: str, vector: npt.NDArray[np.int64], rows: int = 20, width: int = WIDTH_MAX, /, **changes: object
     ) -> m.SignedRecord:
         """A signed contribution record for numbers of so many bytes; the sequence number is used up."""
         body = self.body(domain, pack(vector, width), rows, **{"bytes_per_number": width} | changes)

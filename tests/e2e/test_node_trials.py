@@ -181,12 +181,13 @@ def test_a_ledger_of_the_release_before_gets_its_new_tables(tmp_path: Path) -> N
         connection.execute("DROP TABLE trials")
         for column in ("price", "latency_ms"):
             connection.execute(f"ALTER TABLE experts DROP COLUMN {column}")
+        connection.execute("ALTER TABLE standings DROP COLUMN bytes_per_number")
         connection.execute("PRAGMA user_version = 1")
     ledger = Ledger(path)
     assert (ledger.trials(), ledger.edition, ledger.experts()) == ([], 0, ())
     ledger.close()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (4,)
 
 
 async def test_a_fallback_is_asked_for_over_grpc(tmp_path: Path) -> None:
