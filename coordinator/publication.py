@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import ParamSpec, TypeVar
 
 from ridgeway.coordinator.exclusive import Exclusive
@@ -119,6 +118,8 @@ class Publisher:
         self._exclusive = exclusive
         self._solver: ThreadPoolExecutor | None = None
         self._on_made: Callable[[Future[Published | None]], object] = lambda _: None
+        # At most one router, since the solver makes one at a time, and errors.
+        self._made: asyncio.Queue[Callable[[], Published | None]] = asyncio.Queue()
         self._at_work = False
         self._begun = (0, 0)
         self._turn = asyncio.Event()
@@ -129,8 +130,9 @@ class Publisher:
     async def changing(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a change of the federation alone, and then look at what came of it, even if the caller has gone."""
         members = self._federation.membership.members
-        work = self._exclusive.begin(self._change, partial(function, *args, **kwargs))
+        work = self._exclusive.begin(function, *args, **kwargs)
         work.add_done_callback(lambda _: self._look_at_members(members))
+        self._look_at_sum()
         return await asyncio.shield(work)
 
     def _look_at_members(self, before: dict[str, Member]) -> None:
@@ -140,23 +142,26 @@ class Publisher:
             for told in self.listeners:
                 told()
 
-    def _change(self, function: Callable[[], T]) -> T:
-        try:
-            return function()
-        finally:
-            self._solve_newest()
+    def _look_at_sum(self) -> None:
+        """Begin to solve right after what is under way in the federation's thread; if that fails, `run` does."""
+        if self._closing:
+            return
+        begun = self._exclusive.begin(self._solve_newest)
+        begun.add_done_callback(lambda work: self._made.put_nowait(work.result) if work.exception() else None)
 
     def _solve_newest(self) -> None:
         """Hand the sum to the solver, unless it is at work: then what is newest will be when that is done."""
+        if self._solver is None or self._at_work:
+            return
         newest = self._federation.ledger.revision, self._federation.trials.edition
-        if self._solver is None or self._at_work or newest == self._begun:
+        if newest == self._begun:
             return
         taken = snapshot(self._federation, *newest)
         self._begun, self._at_work = newest, True
-        self._solver.submit(self._made, taken).add_done_callback(self._on_made)
+        self._solver.submit(self._make, taken).add_done_callback(self._on_made)
         taken.sum_digest.set_result(self._federation.sum_digest)
 
-    def _made(self, taken: Snapshot) -> Published | None:
+    def _make(self, taken: Snapshot) -> Published | None:
         if not taken.total.domains:
             return None
         if self.latest is not None and self.latest.router.version == taken.revision:
@@ -171,14 +176,14 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish what the solver makes, for ever. Once the last contribution has gone there is no router."""
-        loop, made = asyncio.get_running_loop(), asyncio.Queue[Future[Published | None]]()
-        self._on_made = lambda work: loop.call_soon_threadsafe(made.put_nowait, work)
+        loop = asyncio.get_running_loop()
+        self._on_made = lambda work: loop.call_soon_threadsafe(self._made.put_nowait, work.result)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as solver:
             self._solver = solver
             try:
                 while True:
                     await self._exclusive(self._solve_next)
-                    self.latest = (await made.get()).result()
+                    self.latest = (await self._made.get())()
                     self._wake()
                     for told in self.listeners:
                         told()
@@ -187,11 +192,7 @@ class Publisher:
 
     def changed_soon(self) -> None:
         """Trials of one router come from all owners at once: wait a moment, so that they are published together."""
-        asyncio.get_running_loop().call_later(TRIALS_TOGETHER_S, self._changed)
-
-    def _changed(self) -> None:
-        if not self._closing:
-            self._exclusive.begin(self._solve_newest)
+        asyncio.get_running_loop().call_later(TRIALS_TOGETHER_S, self._look_at_sum)
 
     def close(self) -> None:
         """End every watcher's stream."""

@@ -9,8 +9,10 @@ from ridgeway.fixed_point import UNITS_MAX
 from ridgeway.manifest import MassRule
 from ridgeway.statistics import mass
 
-# 65,536 doubles are 524 kB, which stay in a core's cache.
-_BLOCK = 1 << 16
+# 32,768 doubles are 262 kB, which stay in a core's cache.
+_BLOCK = 1 << 15
+# Up to so many entries a row costs more to begin than to go through.
+_SHORT_ROW = 512
 # float64 rounds both sides of a comparison a few times, by 2^-53 relative each.
 _ROUNDING = 1 + 2.0**-48
 
@@ -92,42 +94,43 @@ class ContributionCheck:
             )
 
     def _feed_block(self, entries: npt.NDArray[np.int64]) -> None:
-        while entries.size and self._row < self._dimension:
-            entries = entries[self._take_rows(entries) or self._take_part_of_row(entries) :]
+        squares = entries.astype(np.float64)
+        squares *= squares
+        start = 0
+        while start < entries.size and self._row < self._dimension:
+            start += self._take_rows(entries, squares, start) or self._take_part_of_row(entries, squares, start)
 
-    def _take_rows(self, entries: npt.NDArray[np.int64]) -> int:
-        """Take all rows that are whole, side by side in one matrix, zero below the diagonal; how many entries."""
-        row, width = self._row, self._dimension - self._row
-        begins = triangle.row_starts(self._dimension)[row:] - triangle.row_starts(self._dimension)[row]
-        # A row is whole if the entry before the next one's first is here.
-        rows = int(np.searchsorted(begins[1:], entries.size, side="right")) + int(begins[-1] + 1 <= entries.size)
-        if self._column != row or rows == 0:
-            return 0
-        squares = np.zeros((rows, width), dtype=np.float64)
-        for i, begin in enumerate(begins[:rows].tolist()):
-            squares[i, i:] = entries[begin : begin + width - i]
-        self._diagonal[row : row + rows] = entries[begins[:rows]]
-        self._compare(squares, self._diagonal[row : row + rows, None], row)
-        self._row = self._column = row + rows
-        return int(begins[rows - 1]) + width - rows + 1
-
-    def _take_part_of_row(self, entries: npt.NDArray[np.int64]) -> int:
-        """Take what is here of a row that is not whole; how many entries."""
+    def _take_part_of_row(self, entries: npt.NDArray[np.int64], squares: npt.NDArray[np.float64], start: int) -> int:
+        """Take what is here of the present row; how many entries."""
         if self._column == self._row:
-            self._diagonal[self._row] = entries[0]
-        part = entries[: self._dimension - self._column].astype(np.float64)
-        self._compare(part[None], self._diagonal[self._row, None, None], self._column)
-        self._column += part.size
+            self._diagonal[self._row] = entries[start]
+        taken = squares[start : start + self._dimension - self._column]
+        largest = self._largest[self._column : self._column + taken.size]
+        taken *= 1.0 / max(1.0, float(self._diagonal[self._row]) + 1.0)
+        np.maximum(largest, taken, out=largest)
+        self._column += taken.size
         if self._column == self._dimension:
             self._row = self._column = self._row + 1
-        return part.size
+        return taken.size
 
-    def _compare(self, rows: npt.NDArray[np.float64], diagonal: npt.NDArray[np.int64], column: int) -> None:
-        """Raise the running maxima from a column on by G_ij^2 / (G_ii + 1) of some rows; overwrites them."""
-        largest = self._largest[column : column + rows.shape[1]]
-        rows *= rows
-        rows *= 1.0 / np.maximum(1.0, diagonal + 1.0)
-        np.maximum(largest, rows.max(axis=0), out=largest)
+    def _take_rows(self, entries: npt.NDArray[np.int64], squares: npt.NDArray[np.float64], start: int) -> int:
+        """Take the short rows that are whole, side by side in a matrix, zero below its diagonal; how many entries."""
+        row, width = self._row, self._dimension - self._row
+        if width > _SHORT_ROW or self._column != row:
+            return 0
+        starts = triangle.row_starts(self._dimension)[row:]
+        begins = starts - starts[0] + start
+        # A row is whole if the entry before the next one's first is here.
+        rows = int(np.searchsorted(begins[1:], entries.size, side="right")) + int(begins[-1] < entries.size)
+        matrix = np.zeros((rows, width), dtype=np.float64)
+        for i, begin in enumerate(begins[:rows].tolist()):
+            matrix[i, i:] = squares[begin : begin + width - i]
+        diagonal = entries[begins[:rows]]
+        matrix *= (1.0 / np.maximum(1.0, diagonal + 1.0))[:, None]
+        np.maximum(self._largest[row:], matrix.max(axis=0, initial=0.0), out=self._largest[row:])
+        self._diagonal[row : row + rows] = diagonal
+        self._row = self._column = row + rows
+        return triangle.length(width) - triangle.length(width - rows)
 
 
 def check_contribution(

@@ -50,4 +50,6 @@ def encode(values: npt.NDArray[np.float64], fraction_bits: int) -> npt.NDArray[n
 
 def decode(units: npt.NDArray[np.int64], fraction_bits: int) -> npt.NDArray[np.float64]:
     """units / 2^fraction_bits, float64, the same shape; exact below 2^53 units."""
-    return np.multiply(units, 2.0**-fraction_bits, dtype=np.float64)
+    values = units.astype(np.float64)
+    values *= 2.0**-fraction_bits
+    return values

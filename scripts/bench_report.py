@@ -38,6 +38,11 @@ def at_most(name: str, value: float, limit: float, goal: float) -> Row:
     return Row(name, value, limit, ratio, f"<= {goal:g}", ratio <= goal)
 
 
+def for_information(name: str, value: float, limit: float) -> Row:
+    """A comparison that nothing is asked of."""
+    return Row(name, value, limit, value / limit, "none", met=True)
+
+
 def report(rows: Iterable[Row], *, as_json: bool) -> None:
     """Print each row as it comes."""
     for row in rows:

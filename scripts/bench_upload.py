@@ -1,7 +1,9 @@
-"""Upload of one contribution of 16.8 MB (D = 2049) over mutual TLS, against a bare gRPC stream of the same bytes.
+"""Upload of one contribution (D = 2049, 16.8 MB as int64) over mutual TLS, against a bare gRPC stream of as many bytes.
 
-Client and server are separate processes on both sides; both streams carry the same chunks over the same TLS and channel
-options. Ours ends when the contribution is checked, on disk and in the sum. The two are interleaved; medians count.
+Ours carries the same numbers in fewer bytes, five each instead of eight, and ends when the contribution is checked, on
+disk and in the sum. So a second row, without a goal, compares it with a bare stream of the narrow bytes. All are in MB
+of int64 a second. Client and server are separate processes throughout, with the same chunk size, TLS and channel
+options; the streams are interleaved, and medians count.
 """
 
 import argparse
@@ -27,7 +29,7 @@ sys.path.insert(0, str(Path(ridgeway.__file__).parents[1] / "tests"))
 
 import grpc
 import light_client
-from bench_report import at_least, report
+from bench_report import at_least, for_information, report
 from coordinator_process import CoordinatorProcess, toy_fingerprint
 
 DIMENSION = 2049
@@ -88,9 +90,9 @@ async def send_bare(channel: grpc.aio.Channel, payload: bytes) -> float:
     return time.perf_counter() - begin
 
 
-async def measure(repetitions: int) -> tuple[float, float]:
-    """Median seconds of ours and of the bare stream."""
-    ours, bare, bare_narrow = [], [], []
+async def measure(repetitions: int) -> tuple[float, float, float]:
+    """Median seconds of ours, of the bare stream of eight bytes a number, and of that of the narrow bytes."""
+    ours, bare_wide, bare_narrow = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         coordinator = CoordinatorProcess(Path(folder) / "coordinator", DIMENSION)
         await coordinator.start()
@@ -103,17 +105,16 @@ async def measure(repetitions: int) -> tuple[float, float]:
             narrow = bytes(pack(vector, width))
             async with bare_server(Path(folder)) as plain, owner.channel() as channel:
                 for repetition in range(repetitions + 1):
-                    record = owner.sign(f"domain-{repetition}", vector, width=width)
+                    record = owner.sign(f"domain-{repetition}", vector, 20, width)
                     begin = time.perf_counter()
                     await owner.upload(channel, record, narrow)
                     ours.append(time.perf_counter() - begin)
                     await _router_of(coordinator, (await coordinator.status()).sum_digest)
-                    bare.append(await send_bare(plain, wide))
+                    bare_wide.append(await send_bare(plain, wide))
                     bare_narrow.append(await send_bare(plain, narrow))
         finally:
             await coordinator.stop()
-    print(statistics.median(bare_narrow[1:]))
-    return statistics.median(ours[1:]), statistics.median(bare[1:])
+    return statistics.median(ours[1:]), statistics.median(bare_wide[1:]), statistics.median(bare_narrow[1:])
 
 
 async def _router_of(coordinator: CoordinatorProcess, _: bytes) -> None:
@@ -135,10 +136,16 @@ def main() -> None:
         names = ("authority_pem", "certificate_pem", "key_pem")
         asyncio.run(serve_bare(MemberTls(*((arguments.bare_server / name).read_bytes() for name in names))))
         return
-    ours, bare = asyncio.run(measure(arguments.repetitions))
+    ours, bare_wide, bare_narrow = asyncio.run(measure(arguments.repetitions))
     megabytes = 8 * DIMENSION * (DIMENSION + 1) / 2 / 1e6
     name = f"upload of one contribution of {megabytes:.1f} MB until it is committed, MB/s"
-    report([at_least(name, megabytes / ours, megabytes / bare, GOAL)], as_json=arguments.json)
+    rows = [
+        at_least(name, megabytes / ours, megabytes / bare_wide, GOAL),
+        for_information(
+            "the same, against a bare stream of the narrow bytes", megabytes / ours, megabytes / bare_narrow
+        ),
+    ]
+    report(rows, as_json=arguments.json)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """The check of a contribution as it arrives, against its definition in exact integers."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ridgeway import triangle
-from ridgeway.contribution_check import ContributionCheck, NotAGramMatrix
+from ridgeway.contribution_check import ContributionCheck, ContributionRefused, NotAGramMatrix
 from ridgeway.manifest import MassRule
 
 D = 4
@@ -50,3 +53,30 @@ def test_the_bound_is_sharp(roots: list[int], i: int, off: int) -> None:
     assert accepts(triangle.pack(matrix), [])
     matrix[i, -1] += off
     assert accepts(triangle.pack(matrix), []) == is_gram_within_rounding(matrix.tolist())
+
+
+@pytest.mark.parametrize("row", [0, 1, 300, 600, 688])
+def test_rows_long_and_short_are_compared_with_the_diagonal(row: int) -> None:
+    """690 numbers in the first row, so that rows are taken one by one at first and side by side later."""
+    dimension = 690
+    x = np.random.default_rng(row).integers(-9, 10, size=(dimension + 20, dimension))
+    x[:, -1] = 0
+    matrix = (x.T @ x).astype(np.int64)
+    matrix[-1, -1] = 1 << BITS
+    assert _refusal(matrix) is None
+    largest = math.isqrt(int((matrix[row, row] + 1) * (matrix[row + 1, row + 1] + 1)))
+    matrix[row, row + 1] = largest
+    assert _refusal(matrix) is None
+    matrix[row, row + 1] = -largest - 2
+    assert _refusal(matrix) is NotAGramMatrix
+
+
+def _refusal(matrix: npt.NDArray[np.int64]) -> type[ContributionRefused] | None:
+    check = ContributionCheck(len(matrix), MassRule.OWNER, BITS, 1)
+    for piece in np.array_split(triangle.pack(matrix), 7):
+        check.feed(piece)
+    try:
+        check.finish()
+    except ContributionRefused as error:
+        return type(error)
+    return None

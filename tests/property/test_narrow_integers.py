@@ -54,7 +54,7 @@ def test_more_numbers_than_a_block_come_in_bounded_blocks(width: int) -> None:
     numbers = np.random.default_rng(width).integers(-100, 100, 100_001)
     packed = bytes(pack(numbers, width))
     blocks = list(Unpacker(width).feed(packed))
-    assert max(block.nbytes for block in blocks) <= 524_288
+    assert max(block.nbytes for block in blocks) <= 262_144
     np.testing.assert_array_equal(np.concatenate(blocks), numbers)
     np.testing.assert_array_equal(unpack(packed, width), numbers)
 
