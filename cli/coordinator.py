@@ -62,7 +62,8 @@ def votes_or_auto(text: str) -> int | str:
 @click.option(
     "--mass",
     type=click.Choice(["owner", "tokens"]),
-    help="Weight of a contribution: 1 for each owner and domain, or its number of tokens. [new federation: owner]",
+    help="Weight of a contribution: 1 for each owner and domain, or its number of tokens."
+    " [new federation: owner; tokens with --features tokens under masking, where mass 1 would give owners away]",
 )
 @click.option(
     "--ridge",

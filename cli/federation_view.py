@@ -167,10 +167,12 @@ def domain_table(status: "m.FederationStatus") -> Any:
 def _summary(status: "m.FederationStatus") -> str:
     import json
 
-    masking = json.loads(status.manifest_json).get("masking")
-    warning = "\nmasking is off: the coordinator sees each owner's sums" if masking == "off" else ""
+    manifest = json.loads(status.manifest_json)
+    warning = "\nmasking is off: the coordinator sees each owner's sums" if manifest["masking"] == "off" else ""
     if status.rounds is not None:
         warning = "".join(f"\n{line}" for line in _round_lines(status.rounds))
+        if (manifest["feature_map"], manifest["mass"]) == ("tokens", "owner"):
+            warning += "\nmass owner with token features lets the coordinator tell the owners of a masked sum apart"
     return (
         f"router {status.router_version or 'not yet made'}"
         f"{', published ' + str(_time(status.published_unix_ms)) if status.published_unix_ms else ''}\n"

@@ -56,8 +56,8 @@ class Wishes:
 
     def manifest(self, federation_id: str, embedder: EmbedderFingerprint) -> Manifest:
         """The manifest of a new federation."""
-        mass = self.mass or MassRule.OWNER
-        features = self.features or FeatureMap.POOLED
+        features, masking = self.features or FeatureMap.POOLED, self.masking or Masking.REQUIRED
+        mass = self.mass or _default_mass(features, masking)
         solver = POOLED_SOLVER if features is FeatureMap.POOLED else SolverSettings()
         pooled = PooledSettings()
         return Manifest(
@@ -67,7 +67,7 @@ class Wishes:
             pooled=PooledSettings(pooled.columns if self.columns is None else self.columns, pooled.seed),
             fraction_bits=FRACTION_BITS[mass],
             mass=mass,
-            masking=self.masking or Masking.REQUIRED,
+            masking=masking,
             min_cohort=self.min_cohort or MIN_COHORT,
             solver=replace(
                 solver,
@@ -124,6 +124,13 @@ class Founded:
     federation: Federation
     authority: CertificateAuthority = field(repr=False)
     certificate_lifetime: timedelta = MEMBER_LIFETIME
+
+
+def _default_mass(features: FeatureMap, masking: Masking) -> MassRule:
+    """Mass 1, except where it would undo the masking: of sums of histograms, each divided by its own number of rows,
+    the histograms can be told apart again (measured in docs/threat-model.md)."""
+    counted = features is FeatureMap.TOKENS and masking is Masking.REQUIRED
+    return MassRule.TOKENS if counted else MassRule.OWNER
 
 
 def is_founded(directory: DataDirectory) -> bool:

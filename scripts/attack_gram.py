@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from gram_inversion import GramInversion, bordered
+from masked_round import masked_round
 from pooled_attack import likeness, moments_from, recognised, rows_of, tokens_by_likelihood
 from sum_splitting import even_shares, split
 
@@ -55,26 +56,6 @@ class Finding:
     measure: str
     value: float
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class MaskedRound:
-    """What the coordinator holds after a masked round: the sum, and each owner's vector as it came, all int64."""
-
-    sum: npt.NDArray[np.int64] = field(repr=False)
-    masked: tuple[npt.NDArray[np.int64], ...] = field(repr=False)
-
-
-def masked_round(contributions: Sequence[npt.NDArray[np.int64]], seed: int) -> MaskedRound:
-    """One masked round: every pair shares a mask, uniform in Z/2^64, that one adds and the other subtracts."""
-    generator = np.random.default_rng(seed)
-    masked = [contribution.copy() for contribution in contributions]
-    for i in range(len(masked)):
-        for j in range(i):
-            mask = generator.integers(-(1 << 63), (1 << 63) - 1, size=masked[i].size, dtype=np.int64, endpoint=True)
-            masked[i] += mask
-            masked[j] -= mask
-    return MaskedRound(np.sum(masked, axis=0, dtype=np.int64), tuple(masked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +115,7 @@ def attack_tokens(owners: Owners, seed: int) -> Iterator[Finding]:
     yield from timed("a plain contribution", "the solver", started, **judged(guess[None], owners.counts[:1]))
     for rule in (MassRule.OWNER, MassRule.TOKENS):
         contributions = [owners.contribution(owner, rule) for owner in range(OWNERS)]
-        round_ = masked_round(contributions, seed)
+        round_ = masked_round(contributions, np.random.default_rng(seed).bytes)
         if rule is MassRule.OWNER:
             started = time.perf_counter()
             found = solver.counts(matrix_of(round_.masked[0], dimension, rule) * owners.rows[0])

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from attack_gram import masked_round
 from gram_inversion import GramInversion, bordered
+from masked_round import masked_round
 from pooled_attack import moments_from, recognised, rows_of, tokens_by_likelihood
 from sum_splitting import decompositions, even_shares, split
 from toy import WORDS, toy_embedder
@@ -51,7 +51,7 @@ def test_the_masks_cancel_in_the_sum_and_hide_everything_else() -> None:
     histogram = TokenHistogram.empty(EMBEDDER)
     histogram.add(EMBEDDER.encode_batch(prompts(0, WORDS, 30)))
     vector = encode_contribution(gram(histogram, EMBEDDER), MassRule.OWNER, 36)
-    made = masked_round([vector, vector, 2 * vector], seed=4)
+    made = masked_round([vector, vector, 2 * vector], np.random.default_rng(4).bytes)
     np.testing.assert_array_equal(made.sum, 4 * vector)
     assert all(abs(np.mean(masked < 0) - 0.5) < 0.2 for masked in made.masked)
 
