@@ -315,4 +315,4 @@ async def test_progress_names_what_happens(coordinator: Running, node: NodeHome,
     assert [stage for i, stage in enumerate(stages) if stage not in stages[:i]] == [
         "enrol", "enrolled", "embedder", "count", "upload", "committed",
     ]  # fmt: skip
-    assert next(piece for piece in news.heard if piece.stage == "upload").done == 8 * 7 * 8 // 2
+    assert next(piece for piece in news.heard if piece.stage == "upload").done == 5 * 7 * 8 // 2
