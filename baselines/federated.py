@@ -70,5 +70,5 @@ class Federated:
         return len(encode_router(self.router.router, 0))
 
     def sent_bytes(self) -> dict[str, int]:
-        """One contribution each."""
+        """One contribution each, at eight bytes a number, the most that one takes."""
         return dict.fromkeys(self._domains, 8 * triangle.length(self._manifest.dimension))

@@ -34,12 +34,12 @@ def pack(numbers: npt.NDArray[np.int64], width: int) -> memoryview:
         WrongWidth: the width is not 1 to 8, or a number needs more.
     """
     _check(width)
-    if smallest_width(numbers) > width:
-        raise WrongWidth(f"these numbers need {smallest_width(numbers)} bytes each, not {width}; pack them so")
     whole = np.ascontiguousarray(numbers, dtype="<i8")
-    if width < WIDTH_MAX:
-        return np.ndarray(whole.shape, f"V{width}", whole, strides=(WIDTH_MAX,)).copy().data.cast("B")
-    return whole.data.cast("B")
+    if width == WIDTH_MAX:
+        return whole.data.cast("B")
+    if smallest_width(whole) > width:
+        raise WrongWidth(f"these numbers need {smallest_width(whole)} bytes each, not {width}; pack them so")
+    return np.ndarray(whole.shape, f"V{width}", whole, strides=(WIDTH_MAX,)).copy().data.cast("B")
 
 
 def unpack(packed: bytes | memoryview, width: int) -> npt.NDArray[np.int64]:
