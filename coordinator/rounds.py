@@ -332,7 +332,7 @@ class Rounds:
     def _end(self, running: Aggregator, invited: frozenset[str], digest: bytes) -> None:
         committed = running.phase is Phase.SUMMED
         for owner in invited & self._connections.keys():
-            within = committed and owner not in running.dropouts
+            within = committed and owner in running.included
             reason = "" if within else running.dropouts.get(owner, running.reason)
             order = m.RoundOrder(outcome=m.RoundOutcome(within, reason, digest))
             self._connections[owner].send(_addressed(order, running.terms.nonce))

@@ -91,7 +91,7 @@ class Aggregator:
         phase: what the round waits for.
         deadline: when it waits no longer; None while inputs come, whose senders the caller watches.
         reason: why it was aborted.
-        dropouts: owners that were asked and are not in the sum, with what is known of why.
+        dropouts: owners that went before the end, with what is known of why; their vectors may be in the sum.
     """
 
     def __init__(
@@ -146,9 +146,9 @@ class Aggregator:
         return len(self._seats) or len(self._invited)
 
     @property
-    def vector_bytes(self) -> int:
-        """The size of a masked vector."""
-        return int(self.vector.nbytes)
+    def included(self) -> frozenset[str]:
+        """Whose vectors have been added, whether they stayed to the end or not."""
+        return frozenset(self._survivors)
 
     def receive(self, owner: str, reply: m.RoundReply, now: float) -> Orders:
         """Take one message. One that comes late changes nothing; the sender of a wrong one takes no further part.

@@ -83,17 +83,18 @@ def decide(roll: Roll, min_cohort: int) -> Start | Wait:
 def _again(roll: Roll) -> Start | Wait | None:
     """A round that came to nothing after shares were revealed may have been opened: the same owners try it again.
 
-    With others the difference of both sums could give somebody away, so its members would refuse.
+    With others the difference of both sums could give somebody away, so its members would refuse. After a while the
+    rest goes on: nobody can hold up all others by what it says.
     """
-    for intention in roll.connected.values():
-        if intention.exposed:
-            away = set(intention.exposed) - roll.connected.keys()
-            if not away:
-                return Start(intention.exposed_kind, frozenset(intention.exposed))
-            if roll.exposed_s < ABSENT_S:
-                why = f"a round has to be run again with {', '.join(sorted(away)[:3])}, or with several others"
-                return Wait(why, look_again_s=ABSENT_S - roll.exposed_s)
-    return None
+    exposed = [intention for intention in roll.connected.values() if intention.exposed]
+    if not exposed or roll.exposed_s >= ABSENT_S:
+        return None
+    first = exposed[0]
+    away = set(first.exposed) - roll.connected.keys()
+    if away:
+        why = f"a round has to be run again with {', '.join(sorted(away)[:3])}, or with several others"
+        return Wait(why, look_again_s=ABSENT_S - roll.exposed_s)
+    return Start(first.exposed_kind, frozenset(first.exposed))
 
 
 def _full(roll: Roll, changed: set[str], min_cohort: int) -> Start | Wait:

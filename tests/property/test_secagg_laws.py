@@ -33,7 +33,7 @@ def test_the_masked_sum_is_the_plain_sum_of_the_survivors(seed: int, vanishing: 
         assert not rehearsal.aggregator.vector.size
         return
     survivors = {body.owner for body in total.survivors}
-    assert survivors == delivered
+    assert survivors == delivered == rehearsal.aggregator.included
     np.testing.assert_array_equal(total.vector, plain_sum(nodes, survivors))
 
 
