@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-import socket
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 import pytest
+from free_port import free_port
 from light_client import Owner, random_contribution
 from toy import write_toy_embedder
 
@@ -28,16 +28,6 @@ DOMAINS = ("law", "math")
 # A payload of three chunks, so that many kills fall into an upload.
 DIMENSION = 520
 SEED = 20260
-
-
-def free_port() -> int:
-    """A port that is free together with the one above it, and that no connection is given as its own end meanwhile."""
-    for port in random.SystemRandom().sample(range(20_000, 32_000, 2), 100):
-        with socket.socket() as low, socket.socket() as high, contextlib.suppress(OSError):
-            low.bind(("127.0.0.1", port))
-            high.bind(("127.0.0.1", port + 1))
-            return port
-    raise OSError("no two free ports beside each other")
 
 
 @dataclass
