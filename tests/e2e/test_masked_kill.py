@@ -57,7 +57,7 @@ class Stop:
             if standing.owner == self.owner and getattr(order, self.step) is not None and not self.reached.is_set():
                 self.reached.set()
                 await self.go_on.wait()
-            await take_step(rounds, call, order, standing)  # type: ignore[arg-type]
+            await take_step(rounds, call, order, standing)
 
         def ending(rounds: Rounds, order: m.RoundOrder) -> None:
             first = self.step == "outcome" and not self.reached.is_set()
