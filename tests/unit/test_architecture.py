@@ -18,6 +18,7 @@ PACKAGES = {
     "runtime",
     "coordinator",
     "node",
+    "gateway",
     "cli",
     "samples",
 }
@@ -33,6 +34,7 @@ ALLOWED = {
     "samples": {"core"},
     "coordinator": {"core", "crypto", "proto", "protocol", "embedders", "runtime"},
     "node": {"core", "crypto", "proto", "protocol", "embedders", "runtime"},
+    "gateway": {"core", "crypto", "proto", "embedders", "runtime", "node"},
     "baselines": {"core", "proto"},
     "cli": PACKAGES - {"cli"},
 }
