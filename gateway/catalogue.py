@@ -105,7 +105,10 @@ class Catalogue:
 
 def distinct(experts: Iterable[Expert]) -> list[Expert]:
     """Each expert once, at its first place."""
-    return list({identity(expert): expert for expert in reversed(list(experts))}.values())[::-1]
+    found: dict[Identity, Expert] = {}
+    for expert in experts:
+        found.setdefault(identity(expert), expert)
+    return list(found.values())
 
 
 def _entry(name: str, owner: str, created_unix_s: int) -> dict[str, Any]:
