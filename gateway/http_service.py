@@ -30,6 +30,8 @@ _log = logging.getLogger("ridgeway.gateway")
 
 # A long conversation with a few pictures.
 BODY_BYTES_MAX = 8 * 1024 * 1024
+# A body of nothing but brackets takes twenty times its size once it is parsed.
+PARSED_BYTES_MAX = 64 * 1024 * 1024
 # How long a body may take to arrive.
 BODY_S = 30.0
 # How long a client may take to accept a piece of its answer.
@@ -176,7 +178,10 @@ async def _body(request: web.Request, lease: Lease) -> bytes:
     if size > BODY_BYTES_MAX:
         raise TooLarge(f"a body may have {BODY_BYTES_MAX} bytes; shorten the conversation or its pictures")
     data = b"".join(pieces)
-    lease.take(parsed_bytes(data))
+    parsed = parsed_bytes(data)
+    if parsed > PARSED_BYTES_MAX:
+        raise TooLarge("the body has too many values; send fewer messages or tokens")
+    lease.take(parsed)
     return data
 
 

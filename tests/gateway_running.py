@@ -19,6 +19,7 @@ from openai import AsyncOpenAI
 from ridgeway.calibration import Calibration
 from ridgeway.cli.evaluation_run import train_router
 from ridgeway.feature_map import Router, ready_router
+from ridgeway.gateway.daemon import GatewaySettings, serve
 from ridgeway.manifest import POOLED_SOLVER, FeatureMap, Manifest, PooledSettings
 from ridgeway.node.prompts import PromptSource
 from ridgeway.node.router_store import ROUTER_FILE
@@ -226,11 +227,9 @@ async def upstream(name: str) -> AsyncIterator[Upstream]:
 
 @dataclass
 class RunningGateway:
-    """A gateway's process."""
+    """A gateway, and what the official client needs to ask it."""
 
     url: str
-    log: Path
-    process: asyncio.subprocess.Process
     _clients: list[AsyncOpenAI] = field(default_factory=list)
 
     def client(self, key: str = "none") -> AsyncOpenAI:
@@ -248,16 +247,43 @@ class RunningGateway:
         """Where it listens."""
         return int(self.url.rpartition(":")[2].partition("/")[0])
 
+
+@dataclass
+class GatewayProcess(RunningGateway):
+    """A gateway in a process of its own."""
+
+    log: Path = Path()
+    process_id: int = 0
+
     def resident_bytes(self) -> int:
         """The memory that the process has now."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{self.process_id}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@asynccontextmanager
+async def gateway_here(settings: GatewaySettings) -> AsyncIterator[RunningGateway]:
+    """Run a gateway in this process while the block runs; it starts at once."""
+    stop = asyncio.Event()
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(serve(settings, stop, ready.set_result))
+    waiting: set[asyncio.Future[Any]] = {task, ready}
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        task.result()
+    running = RunningGateway(ready.result())
+    try:
+        yield running
+    finally:
+        await running.close()
+        stop.set()
+        await task
 
 
 @asynccontextmanager
 async def gateway(
     data_dir: Path, *options: str, variables: Mapping[str, str] | None = None, debug: bool = False
-) -> AsyncIterator[RunningGateway]:
+) -> AsyncIterator[GatewayProcess]:
     """Run `ridgeway gateway` while the block runs; it must end with code 0 on SIGTERM."""
     log = data_dir.parent / f"gateway-{time.monotonic_ns()}.log"
     arguments = ["gateway", "--data-dir", str(data_dir), "--json", *options]
@@ -273,7 +299,7 @@ async def gateway(
         async with asyncio.timeout(START_S):
             line = await process.stdout.readline()
         assert line, log.read_text()
-        running = RunningGateway(json.loads(line)["url"], log, process)
+        running = GatewayProcess(json.loads(line)["url"], log=log, process_id=process.pid)
         try:
             yield running
         finally:

@@ -18,7 +18,7 @@ from gateway_running import (
     RunningGateway,
     Upstream,
     cut_after,
-    gateway,
+    gateway_here,
     hang_up,
     question,
     raw,
@@ -28,10 +28,12 @@ from gateway_running import (
     upstream,
 )
 
+from ridgeway.gateway.attempts import Patience
+from ridgeway.gateway.daemon import GatewaySettings
 from ridgeway.router import Expert
 
 LAW, MATH, MEDICINE = SUBJECTS.values()
-PATIENCE = ("--stream-timeout", "0.5s", "--answer-timeout", "0.5s", "--deadline", "4s")
+PATIENCE = Patience(stream_s=0.5, whole_s=0.5, deadline_s=4.0)
 
 
 @dataclass
@@ -49,7 +51,7 @@ async def federation(tmp_path: Path) -> AsyncIterator[Federation]:
     async with upstream("firm") as firm, upstream("clinic") as clinic:
         down = Expert("school", "math", "http://127.0.0.1:9/v1", "sums-1b")
         home.publish((firm.expert("law"), clinic.expert("medicine"), down))
-        async with gateway(home.data_dir, *PATIENCE) as running:
+        async with gateway_here(GatewaySettings(home.data_dir, patience=PATIENCE)) as running:
             yield Federation(firm, clinic, running)
 
 
@@ -147,7 +149,7 @@ async def test_the_deadline_ends_it(tmp_path: Path) -> None:
         firm.script.extend([slow(30)] * 9)
         clinic.script.extend([slow(30)] * 9)
         home.publish((firm.expert("law"), clinic.expert("medicine")))
-        async with gateway(home.data_dir, "--deadline", "1s") as running:
+        async with gateway_here(GatewaySettings(home.data_dir, patience=Patience(deadline_s=1.0))) as running:
             began = time.monotonic()
             with pytest.raises(openai.InternalServerError) as caught:
                 await running.client().chat.completions.create(model="auto", messages=question(LAW))

@@ -11,8 +11,8 @@ from gateway_running import (
     PIECES,
     SUBJECTS,
     VAGUE,
+    GatewayProcess,
     Home,
-    RunningGateway,
     Upstream,
     gateway,
     question,
@@ -53,13 +53,13 @@ async def federation(tmp_path: Path) -> AsyncIterator[Federation]:
 
 
 @pytest.fixture
-async def running(federation: Federation) -> AsyncIterator[RunningGateway]:
+async def running(federation: Federation) -> AsyncIterator[GatewayProcess]:
     async with gateway(federation.home.data_dir) as running_gateway:
         yield running_gateway
 
 
 async def test_auto_goes_where_the_router_says_and_the_answer_says_who(
-    federation: Federation, running: RunningGateway
+    federation: Federation, running: GatewayProcess
 ) -> None:
     raw = await running.client().chat.completions.with_raw_response.create(
         model="auto", messages=question(MEDICINE), temperature=0.5, seed=7
@@ -81,7 +81,7 @@ async def test_auto_goes_where_the_router_says_and_the_answer_says_who(
     assert not federation.firm.asked
 
 
-async def test_a_stream_comes_in_pieces_that_name_the_model(federation: Federation, running: RunningGateway) -> None:
+async def test_a_stream_comes_in_pieces_that_name_the_model(federation: Federation, running: GatewayProcess) -> None:
     raw = await running.client().chat.completions.with_raw_response.create(
         model="auto", messages=question(LAW), stream=True
     )
@@ -93,7 +93,7 @@ async def test_a_stream_comes_in_pieces_that_name_the_model(federation: Federati
 
 
 async def test_a_model_without_a_name_of_its_own_is_told_by_owner_and_domain(
-    federation: Federation, running: RunningGateway
+    federation: Federation, running: GatewayProcess
 ) -> None:
     chat = await running.client().chat.completions.create(model="auto", messages=question(MATH))
     assert chat.model == "school/math"
@@ -102,7 +102,7 @@ async def test_a_model_without_a_name_of_its_own_is_told_by_owner_and_domain(
 
 @pytest.mark.parametrize("name", ["clinic-8b", "medicine", "clinic/medicine"])
 async def test_a_named_model_is_asked_whatever_the_prompt(
-    name: str, federation: Federation, running: RunningGateway
+    name: str, federation: Federation, running: GatewayProcess
 ) -> None:
     raw = await running.client().chat.completions.with_raw_response.create(model=name, messages=question(LAW))
     assert raw.parse().model == "clinic-8b"
@@ -112,7 +112,7 @@ async def test_a_named_model_is_asked_whatever_the_prompt(
 
 
 async def test_completions_are_routed_and_embeddings_are_passed_on(
-    federation: Federation, running: RunningGateway
+    federation: Federation, running: GatewayProcess
 ) -> None:
     client = running.client()
     completion = await client.completions.create(model="auto", prompt=[LAW, LAW])
@@ -123,7 +123,7 @@ async def test_completions_are_routed_and_embeddings_are_passed_on(
         await client.embeddings.create(model="auto", input="w9")
 
 
-async def test_models_are_listed_and_told(running: RunningGateway) -> None:
+async def test_models_are_listed_and_told(running: GatewayProcess) -> None:
     client = running.client()
     listed = [model.id async for model in client.models.list()]
     assert listed == ["auto", "clinic/general", "clinic/medicine", "firm/law", "school/math"]
@@ -133,7 +133,7 @@ async def test_models_are_listed_and_told(running: RunningGateway) -> None:
     assert caught.value.code == "model_not_found"
 
 
-async def test_content_parts_are_routed_by_their_text(federation: Federation, running: RunningGateway) -> None:
+async def test_content_parts_are_routed_by_their_text(federation: Federation, running: GatewayProcess) -> None:
     parts = [
         {"type": "text", "text": "w24 w25"},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
@@ -149,7 +149,7 @@ async def test_content_parts_are_routed_by_their_text(federation: Federation, ru
 
 
 async def test_a_conversation_stays_with_its_expert_until_the_subject_is_clearly_another(
-    running: RunningGateway,
+    running: GatewayProcess,
 ) -> None:
     client, said = running.client(), question(MEDICINE)
     reasons = []
@@ -163,7 +163,7 @@ async def test_a_conversation_stays_with_its_expert_until_the_subject_is_clearly
     ]  # fmt: skip
 
 
-async def test_a_session_header_holds_a_conversation_together(running: RunningGateway) -> None:
+async def test_a_session_header_holds_a_conversation_together(running: GatewayProcess) -> None:
     client = running.client()
     domains = []
     for session, text in (("a", MATH), ("a", VAGUE), ("b", LAW), ("b", VAGUE), ("a", VAGUE)):
@@ -182,7 +182,7 @@ async def test_a_conversation_survives_a_restart_of_the_gateway(federation: Fede
 
 
 async def test_a_new_router_is_followed_and_a_damaged_one_is_not(
-    federation: Federation, running: RunningGateway
+    federation: Federation, running: GatewayProcess
 ) -> None:
     client = running.client()
 
