@@ -1,6 +1,7 @@
 """Asking one expert once, over aiohttp: its answer, whole or begun, or how it failed."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -109,7 +110,10 @@ class Upstream:
         try:
             async with asyncio.timeout(limit_s):
                 response = await self._session.post(
-                    url, data=_body(request, expert), headers=self._headers(expert, request_id), allow_redirects=False
+                    url,
+                    data=io.BytesIO(_body(request, expert)),
+                    headers=self._headers(expert, request_id),
+                    allow_redirects=False,
                 )
                 begun = False
                 try:

@@ -212,7 +212,7 @@ def raw(text: str, content_type: str = "application/json") -> Behaviour:
 async def upstream(name: str) -> AsyncIterator[Upstream]:
     """Run an expert's server while the block runs."""
     served = Upstream(name)
-    application = web.Application()
+    application = web.Application(client_max_size=16 * 1024 * 1024)
     application.router.add_post("/v1/{path:.*}", served.handle)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
