@@ -109,20 +109,13 @@ class Upstream:
         url = f"{expert.url.rstrip('/')}/{request.endpoint}"
         try:
             async with asyncio.timeout(limit_s):
-                response = await self._session.post(
-                    url,
-                    data=io.BytesIO(_body(request, expert)),
-                    headers=self._headers(expert, request_id),
-                    allow_redirects=False,
-                )
-                begun = False
+                headers, body = self._headers(expert, request_id), io.BytesIO(_body(request, expert))
+                response = await self._session.post(url, data=body, headers=headers, allow_redirects=False)
                 try:
-                    answer = await _received(response, request, expert, lease)
-                    begun = isinstance(answer, BegunAnswer)
-                    return answer
-                finally:
-                    if not begun:
-                        response.close() if not response.content.at_eof() else response.release()
+                    return await _received(response, request, expert, lease)
+                except BaseException:
+                    response.close()
+                    raise
         except TimeoutError as error:
             raise AttemptFailed(Failure.SLOW, f"no answer in {limit_s:.1f} s") from error
         except (aiohttp.ClientError, OSError) as error:

@@ -70,30 +70,35 @@ def is_openai_error(document: Any) -> bool:
     return set(document) == {"error"} and set(document["error"]) == {"message", "type", "param", "code"}
 
 
+WRONG_FIELDS: list[tuple[dict[str, object], str]] = [
+    ({"model": None}, "model"),
+    ({"model": 7}, "model"),
+    ({"model": ""}, "model"),
+    ({"model": "m" * 300}, "model"),
+    ({"stream": "yes"}, "stream"),
+    ({"messages": None}, "messages"),
+    ({"messages": []}, "messages"),
+    ({"messages": {"role": "user"}}, "messages"),
+    ({"messages": ["hello"]}, "messages[0]"),
+    ({"messages": [{"content": "x"}]}, "messages[0]"),
+    ({"messages": [{"role": "user", "content": 7}]}, "messages[0].content"),
+    ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content"),
+    ({"messages": [{"role": "user", "content": ["x"]}]}, "messages[0].content"),
+]
+NO_JSON = [b"", b"{", b"[]", b"null", b'{"model": NaN}', b"[" * 100_000, f'{{"x": "{PRIVATE}'.encode(), b"\xff"]
+
+
 async def test_what_is_no_request_is_refused_with_the_field_that_is_wrong(served: Served) -> None:
-    for fields, param in [
-        ({"model": None}, "model"),
-        ({"model": 7}, "model"),
-        ({"model": ""}, "model"),
-        ({"model": "m" * 300}, "model"),
-        ({"stream": "yes"}, "stream"),
-        ({"messages": None}, "messages"),
-        ({"messages": []}, "messages"),
-        ({"messages": {"role": "user"}}, "messages"),
-        ({"messages": ["hello"]}, "messages[0]"),
-        ({"messages": [{"content": "x"}]}, "messages[0]"),
-        ({"messages": [{"role": "user", "content": 7}]}, "messages[0].content"),
-        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content"),
-        ({"messages": [{"role": "user", "content": ["x"]}]}, "messages[0].content"),
-    ]:
+    for fields, param in WRONG_FIELDS:
         code, document = await served.chat(**fields)
         assert (code, document["error"]["param"]) == (400, param), document
         assert is_openai_error(document)
-    for body in (b"", b"{", b"[]", b"null", b'{"model": NaN}', b"[" * 100_000, f'{{"x": "{PRIVATE}'.encode(), b"\xff"):
-        code, document = await served.post(body)
+    others = [("/completions", '{"model": "law", "prompt": {}}'), ("/completions", '{"model": "law"}')]
+    for path, body in [*others, ("/embeddings", '{"model": "law", "input": 3}')]:
+        code, document = await served.post(body, path)
         assert (code, is_openai_error(document)) == (400, True)
-    for path, body in (("/completions", {"prompt": {}}), ("/completions", {}), ("/embeddings", {"input": 3})):
-        code, document = await served.post(json.dumps({"model": "law"} | body), path)
+    for data in NO_JSON:
+        code, document = await served.post(data)
         assert (code, is_openai_error(document)) == (400, True)
     assert not served.firm.asked
 
