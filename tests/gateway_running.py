@@ -63,11 +63,15 @@ class Home:
 
     @classmethod
     def make(cls, folder: Path) -> "Home":
-        """A node that has joined and has no router yet."""
+        """A node with the toy embedder that has joined and has no router yet."""
         folder.mkdir(parents=True, exist_ok=True)
         router, manifest = toy_router(folder)
-        directory = DataDirectory(folder / "node", "node", create=True)
-        embedder = str(toy.write_toy_embedder(folder / "embedder"))
+        return cls.of(folder / "node", router, manifest, str(toy.write_toy_embedder(folder / "embedder")))
+
+    @classmethod
+    def of(cls, data_dir: Path, router: Router, manifest: Manifest, embedder: str) -> "Home":
+        """A node that has joined, and will have this router."""
+        directory = DataDirectory(data_dir, "node", create=True)
         state = NodeState(directory.path / STATE_FILE)
         state.enrolled(Membership("clinic", "f", "nowhere:1", manifest.to_json().decode(), embedder), 1)
         state.close()
