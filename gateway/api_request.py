@@ -62,7 +62,15 @@ class ApiRequest:
         Raises:
             BadRequest: it is no JSON object, or a field that the gateway reads has the wrong type.
         """
-        body = _document(data)
+        return cls.of(endpoint, _document(data))
+
+    @classmethod
+    def of(cls, endpoint: Endpoint, body: dict[str, Any]) -> "ApiRequest":
+        """Check a request that is parsed already.
+
+        Raises:
+            BadRequest: a field that the gateway reads has the wrong type.
+        """
         model, stream = _model(body), _stream(body)
         match endpoint:
             case Endpoint.CHAT:

@@ -16,7 +16,7 @@ from ridgeway.fallback import Fallback
 from ridgeway.feature_map import Router
 from ridgeway.gateway.api_error import CannotRoute, ExpertsUnavailable, NotSureEnough
 from ridgeway.gateway.api_request import AUTO, ApiRequest
-from ridgeway.gateway.catalogue import Catalogue, Identity, distinct
+from ridgeway.gateway.catalogue import Catalogue, Identity, distinct, listed_name
 from ridgeway.router import Expert
 from ridgeway.routing import Decision, NoKnownToken
 
@@ -48,6 +48,18 @@ class Route:
     candidates: tuple[Candidate, ...]
     reason: Reason
     router_version: int
+
+    def headers(self, answered: Candidate) -> dict[str, str]:
+        """What a client is told beside the answer of one of the candidates."""
+        passed_on = answered.expert != self.candidates[0].expert
+        told = {
+            "x-ridgeway-domain": answered.expert.domain,
+            "x-ridgeway-expert": listed_name(answered.expert),
+            "x-ridgeway-router-version": str(self.router_version),
+            "x-ridgeway-reason": f"{self.reason.value}, passed on" if passed_on else self.reason.value,
+        }
+        sure = answered.confidence
+        return told if sure is None else told | {"x-ridgeway-confidence": f"{sure:.4f}"}
 
 
 @dataclass(frozen=True, slots=True)

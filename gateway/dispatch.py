@@ -32,19 +32,7 @@ class Answered:
     @property
     def headers(self) -> dict[str, str]:
         """What the client is told beside the answer."""
-        reason = self.route.reason.value
-        if self.candidate.expert != self.route.candidates[0].expert:
-            reason += ", passed on"
-        told = {
-            "x-request-id": self.request_id,
-            "x-ridgeway-domain": self.candidate.expert.domain,
-            "x-ridgeway-expert": listed_name(self.candidate.expert),
-            "x-ridgeway-router-version": str(self.route.router_version),
-            "x-ridgeway-reason": reason,
-        }
-        if self.candidate.confidence is not None:
-            told["x-ridgeway-confidence"] = f"{self.candidate.confidence:.4f}"
-        return told
+        return {"x-request-id": self.request_id} | self.route.headers(self.candidate)
 
 
 @dataclass(frozen=True, slots=True)
