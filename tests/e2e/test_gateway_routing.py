@@ -1,6 +1,8 @@
 """The gateway with the official client: who answers, and how the answer says so."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from gateway_running import (
     Upstream,
     gateway,
     question,
+    slow,
     upstream,
 )
 
@@ -236,3 +239,15 @@ async def test_the_objective_chooses_among_nearly_tied_domains(federation: Feder
     async with gateway(federation.home.data_dir, "--objective", "cost") as running:
         raw = await running.client().chat.completions.with_raw_response.create(model="auto", messages=question(LAW))
         assert raw.headers["x-ridgeway-expert"] == "bargain/law"
+
+
+async def test_a_running_answer_ends_before_the_gateway_does(federation: Federation) -> None:
+    federation.firm.script.append(slow(1.0))
+    async with gateway(federation.home.data_dir) as running:
+        answering = asyncio.create_task(running.client().chat.completions.create(model="law", messages=question(LAW)))
+        while not federation.firm.asked:  # noqa: ASYNC110 - another process's work
+            await asyncio.sleep(0.01)
+        os.kill(running.process_id, signal.SIGTERM)
+        assert (await answering).choices[0].message.content == "".join(PIECES)
+        with pytest.raises(openai.APIConnectionError):
+            await running.client().models.list()
