@@ -70,7 +70,7 @@ class NotInstalled(RidgewayError):
     "--stream-timeout",
     type=seconds,
     metavar="TIME",
-    default="30s",
+    default="1m",
     show_default=True,
     help="How long an expert may take to begin a streamed answer, or pause in it.",
 )

@@ -51,7 +51,7 @@ class Patience:
     """
 
     tries: int = 2
-    stream_s: float = 30.0
+    stream_s: float = 60.0
     whole_s: float = 300.0
     deadline_s: float = 600.0
 
