@@ -8,17 +8,15 @@ from pathlib import Path
 
 import grpc
 
-from ridgeway.embedders import load_embedder
 from ridgeway.feature_map import Router
-from ridgeway.manifest import Manifest
 from ridgeway.node.agent import Agent
 from ridgeway.node.control_service import SOCKET
 from ridgeway.node.delivery import OnProgress
 from ridgeway.node.link import CALL_TIMEOUT_S, Link, read_tls
 from ridgeway.node.prompts.source import STANDARD_INPUT
 from ridgeway.node.request import BadJoinRequest, with_absolute_paths
-from ridgeway.node.router_store import RouterStore
-from ridgeway.node.state import STATE_FILE, Membership, NodeState, NotJoined
+from ridgeway.node.router_reader import RouterReader, membership_of
+from ridgeway.node.state import NotJoined
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.data_dir import DataDirectory, DataDirectoryInUse
@@ -85,7 +83,7 @@ async def federation_status(data_dir: Path) -> m.FederationStatus:
         NotJoined, Unreachable, Refused: it cannot be asked.
     """
     directory = DataDirectory(data_dir, "node")
-    membership = _membership(directory)
+    membership = membership_of(directory)
     if membership.left:
         raise NotJoined(f"{membership.owner} has left the federation; join again with a new invitation")
     link = Link(membership.member_address, read_tls(directory))
@@ -101,25 +99,7 @@ def load_router(data_dir: Path) -> Router:
     Raises:
         NotJoined, NoRouter, BadRouterArtifact, ForeignRouter, EmbedderError: there is none to load.
     """
-    directory = DataDirectory(data_dir, "node")
-    membership = _membership(directory)
-    store = RouterStore(directory)
-    store.load(load_embedder(membership.embedder), Manifest.from_json(membership.manifest_json.encode()))
-    return store.require()
-
-
-def _membership(directory: DataDirectory) -> Membership:
-    path = directory.path / STATE_FILE
-    membership = None
-    if path.exists():
-        state = NodeState(path, read_only=True)
-        try:
-            membership = state.membership
-        finally:
-            state.close()
-    if membership is None:
-        raise NotJoined(f"the node on {directory.path} has not joined a federation; run `ridgeway join TOKEN` first")
-    return membership
+    return RouterReader(data_dir).read()
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from ridgeway.cli.main import ridgeway
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("numpy", "scipy", "grpc", "transformers", "tokenizers", "huggingface_hub", "rich", "cryptography")
+HEAVY = ("numpy", "scipy", "grpc", "transformers", "tokenizers", "huggingface_hub", "rich", "cryptography", "aiohttp")
 
 
 def run(*arguments: str, **variables: str) -> Result:
@@ -79,6 +79,10 @@ def test_completion_is_printed_for_each_shell(shell: str) -> None:
         ["coordinator", "--data-dir", "x", "--ridge", "much"],
         ["coordinator", "--data-dir", "x", "--listen", "nowhere"],
         ["node", "--data-dir", "x", "--refresh", "often"],
+        ["gateway", "--data-dir", "x", "--listen", "nowhere"],
+        ["gateway", "--data-dir", "x", "--listen", "127.0.0.1:65536"],
+        ["gateway", "--data-dir", "x", "--deadline", "0"],
+        ["gateway", "--data-dir", "x", "--switch-confidence", "2"],
     ],
 )
 def test_a_wrong_command_line_is_exit_code_2(
