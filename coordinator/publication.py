@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
+from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.manifest import Manifest
 from ridgeway.proto.experts import expert_of
 from ridgeway.proto.messages import RouterChunk
@@ -108,9 +109,10 @@ def judged(router: RouterWeights, taken: Snapshot) -> Published:
 class Publisher:
     """The solver's task and the feed of its routers."""
 
-    def __init__(self, federation: Federation, exclusive: Exclusive) -> None:
+    def __init__(self, federation: Federation, exclusive: Exclusive, observer: Observer | None = None) -> None:
         self._federation = federation
         self._exclusive = exclusive
+        self._observer = observer or Unobserved()
         self._changed = asyncio.Event()
         self._turn = asyncio.Event()
         self._closing = False
@@ -142,7 +144,10 @@ class Publisher:
         federation, latest = self._federation, self.latest
         if latest is not None and latest.router.version == taken.revision:
             return await asyncio.to_thread(judged, latest.router, taken)
+        began = time.perf_counter()
         made = await asyncio.to_thread(solve_router, taken, federation.manifest, federation.manifest_digest)
+        seconds = time.perf_counter() - began
+        self._observer.solved(made.router.version, made.router.sum_digest, made.published_unix_ms, seconds)
         _log.info("published router %d from sum %s", made.router.version, made.router.sum_digest.hex())
         return made
 

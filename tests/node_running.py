@@ -14,7 +14,7 @@ from running import Running
 
 from ridgeway.manifest import Manifest
 from ridgeway.node.control_service import SOCKET
-from ridgeway.node.daemon import NodeSettings, serve
+from ridgeway.node.daemon import Addresses, NodeSettings, serve
 from ridgeway.node.handover import join_federation, leave_federation, node_status
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
@@ -129,7 +129,7 @@ async def daemon(
 ) -> AsyncIterator[str]:
     """Run a node's daemon while the block runs; gives the address of its routing, if it listens."""
     stop = asyncio.Event()
-    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    ready: asyncio.Future[Addresses] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
         serve(NodeSettings(node.data_dir, listen, refresh_s, now, probe_s), stop, ready.set_result)
     )
@@ -138,7 +138,7 @@ async def daemon(
     if task.done():
         task.result()
     try:
-        yield ready.result()
+        yield ready.result().routing
     finally:
         stop.set()
         await task
