@@ -15,7 +15,7 @@ LOGIN = "/login"
 # A day of work; the token itself stays valid until its file changes and the daemon starts anew.
 SESSION_S = 12 * 3600
 # What tells nothing but that somebody is here, or is needed to show the token.
-_OPEN_PATHS = frozenset({"/healthz", "/readyz", LOGIN, "/assets/style.css"})
+_OPEN_PATHS = frozenset({"/healthz", "/readyz", LOGIN, "/assets/style.css", "/assets/icon.svg"})
 
 
 class Access:
