@@ -1,6 +1,7 @@
 """Who may ask: this machine, or whoever holds the token; and never another web site through somebody's browser."""
 
 from collections.abc import Awaitable, Callable
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
@@ -41,6 +42,8 @@ class Access:
 
     def _require_host(self, request: web.Request) -> None:
         """Without a token the host name is what tells our own page from one whose name was rebound to us."""
+        if not request.raw_path.startswith("/"):
+            raise WrongHost("this is no proxy; ask for a path")
         if self._settings.token is None and not is_loopback(_host_name(request)):
             raise WrongHost("this page answers to 127.0.0.1 and localhost only; open it by one of these")
 
@@ -53,7 +56,7 @@ class Access:
             return token.matches(offered.strip())
         return token.opens(request.cookies.get(COOKIE, ""))
 
-    async def login(self, request: web.Request) -> web.StreamResponse:
+    async def login(self, request: web.Request) -> NoReturn:
         """Give a browser that shows the token a cookie in its place.
 
         Raises:
@@ -66,11 +69,11 @@ class Access:
             raise MalformedRequest("there is nothing to log in with; open /")
         if not token.matches(offered.strip()):
             raise NotAdmitted("this is not the token; it is in the file that --http-token-file names")
-        response = web.HTTPSeeOther("/")
-        response.set_cookie(
+        home = web.HTTPSeeOther("/")
+        home.set_cookie(
             COOKIE, token.session(), max_age=SESSION_S, httponly=True, samesite="Strict", secure=request.secure
         )
-        return response
+        raise home
 
 
 def _require_same_site(request: web.Request) -> None:

@@ -9,12 +9,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
-# A page makes six connections; a dozen people, Prometheus and health checks stay below this. Each costs at most some
-# hundred KB: buffers, one request, one answer.
-CONNECTIONS_MAX = 256
-# A request's head is one packet; what takes longer is a slow link or an attack.
-HEAD_WAIT_S = 10.0
-ANSWER_WAIT_S = 30.0
+from ridgeway.web.limits import Limits
+
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -24,18 +20,14 @@ class Connections:
 
     Args:
         serve: makes the protocol that serves a connection.
-        most: how many may be open.
-        head_wait_s: how long a request's head may take.
+        limits: how many may be open, and for how long.
     """
 
-    def __init__(
-        self, serve: Callable[[], asyncio.Protocol], most: int = CONNECTIONS_MAX, head_wait_s: float = HEAD_WAIT_S
-    ) -> None:
+    def __init__(self, serve: Callable[[], asyncio.Protocol], limits: Limits) -> None:
+        self.limits = limits
         self._serve = serve
-        self._most = most
         self._waiting: OrderedDict[GuardedConnection, None] = OrderedDict()
         self._asking: set[GuardedConnection] = set()
-        self.head_wait_s = head_wait_s
 
     def __call__(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
@@ -47,7 +39,7 @@ class Connections:
 
     def admit(self, connection: "GuardedConnection") -> bool:
         """Take a connection in, if need be in the place of one that has not asked anything; False if all have."""
-        if len(self) >= self._most:
+        if len(self) >= self.limits.connections:
             if not self._waiting:
                 return False
             oldest, _ = self._waiting.popitem(last=False)
@@ -85,15 +77,19 @@ class GuardedConnection(asyncio.Protocol):
         if not self._admitted:
             self._end(_BUSY)
             return
-        self._deadline = asyncio.get_running_loop().call_later(self._connections.head_wait_s, self._end, _LATE)
+        self._deadline = asyncio.get_running_loop().call_later(self._connections.limits.head_wait_s, self._end, _LATE)
         self._inner.connection_made(transport)
 
-    def request_came(self, answer_wait_s: float | None = ANSWER_WAIT_S) -> None:
-        """The request's head is here: give its answer this long, or with None as long as it takes."""
+    def request_came(self) -> None:
+        """The request's head is here: from now on the answer's time runs."""
         self._connections.asks(self)
         self._cancel_deadline()
-        if answer_wait_s is not None:
-            self._deadline = asyncio.get_running_loop().call_later(answer_wait_s, self.abort)
+        answer_wait_s = self._connections.limits.answer_wait_s
+        self._deadline = asyncio.get_running_loop().call_later(answer_wait_s, self.abort)
+
+    def streams(self) -> None:
+        """The answer is a stream, which takes as long as somebody reads it."""
+        self._cancel_deadline()
 
     def data_received(self, data: bytes) -> None:
         """Hand on."""

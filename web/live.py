@@ -7,11 +7,6 @@ never waited for, so a slow one costs one document and holds up nobody.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-# A document is built by a thread that has other work, so it is asked for this often and no more.
-LOOK_S = 1.0
-# Beyond what a room full of people opens; each watcher holds a connection.
-WATCHERS_MAX = 64
-
 
 class Live:
     """A document that is watched.
@@ -21,7 +16,7 @@ class Live:
         look_s: how often to ask.
     """
 
-    def __init__(self, make: Callable[[], Awaitable[bytes]], look_s: float = LOOK_S) -> None:
+    def __init__(self, make: Callable[[], Awaitable[bytes]], look_s: float) -> None:
         self._make = make
         self._look_s = look_s
         self._newest: bytes | None = None

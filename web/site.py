@@ -16,22 +16,13 @@ from ridgeway.web import answers
 from ridgeway.web.access import LOGIN, Access
 from ridgeway.web.connections import Connections
 from ridgeway.web.errors import CannotTry, MalformedRequest, TooBusy, WrongMediaType
-from ridgeway.web.live import WATCHERS_MAX, Live
+from ridgeway.web.limits import Limits
+from ridgeway.web.live import Live
 from ridgeway.web.settings import BadHttpSettings, HttpSettings
 
 Document = Mapping[str, Any]
 
-# A prompt of some ten pages; the page is for trying one, not for work.
-BODY_BYTES_MAX = 64 * 1024
-# Two cores' worth of prompts at once; routing itself has its own way in.
-TRIES_AT_ONCE = 2
-# A comment this often keeps proxies from ending a quiet stream, and finds readers that have gone.
-HEARTBEAT_S = 15.0
-# A reader that does not take one document for this long is not looking.
-TAKE_WAIT_S = 20.0
-HANDSHAKE_WAIT_S = 10.0
-# Answers under way get this long at the end.
-GRACE_S = 2.0
+DEFAULT_LIMITS = Limits()
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ASSETS = {
     "style.css": "text/css",
@@ -46,8 +37,7 @@ _ASSETS = {
 
 # aiohttp logs the bytes of a request that it cannot parse, in which a prompt may be.
 _unheard = logging.getLogger("ridgeway.web.unheard")
-_unheard.addHandler(logging.NullHandler())
-_unheard.propagate = False
+_unheard.disabled = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +61,14 @@ class Shown:
 class Site:
     """The paths of one daemon."""
 
-    def __init__(self, settings: HttpSettings, shown: Shown) -> None:
+    def __init__(self, settings: HttpSettings, shown: Shown, limits: Limits) -> None:
+        self._limits = limits
         self._shown = shown
-        self._live = Live(self._status)
-        self._tries = asyncio.Semaphore(TRIES_AT_ONCE)
+        self._live = Live(self._status, limits.look_s)
+        self._tries = asyncio.Semaphore(limits.tries)
         self._files = {name: _file(name) for name in (*_ASSETS, "index.html", "login.html")}
         access = Access(settings)
-        self.app = web.Application(middlewares=[answers.refusals, access.middleware], client_max_size=BODY_BYTES_MAX)
+        self.app = web.Application(middlewares=[answers.refusals, access.middleware], client_max_size=limits.body_bytes)
         self.app.on_response_prepare.append(answers.finish_headers)
         self.app.add_routes(
             [
@@ -118,17 +109,17 @@ class Site:
         return web.Response(body=await self._status(), content_type="application/json")
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        if self._live.watchers >= WATCHERS_MAX:
-            raise TooBusy(f"{WATCHERS_MAX} pages are open already; close one, or ask for /api/status")
+        if self._live.watchers >= self._limits.watchers:
+            raise TooBusy(f"{self._limits.watchers} pages are open already; close one, or ask for /api/status")
         guard = answers.guard_of(request)
         if guard is not None:
-            guard.request_came(answer_wait_s=None)
+            guard.streams()
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         await response.prepare(request)
         try:
-            async with aclosing(self._live.watch(HEARTBEAT_S)) as documents:
+            async with aclosing(self._live.watch(self._limits.heartbeat_s)) as documents:
                 async for news in documents:
-                    async with asyncio.timeout(TAKE_WAIT_S):
+                    async with asyncio.timeout(self._limits.take_wait_s):
                         await response.write(b": quiet\n\n" if news is None else b"data: " + news + b"\n\n")
         except TimeoutError:
             if guard is not None:
@@ -175,20 +166,20 @@ def _file(name: str) -> bytes:
 
 
 @asynccontextmanager
-async def served(settings: HttpSettings, shown: Shown) -> AsyncIterator[str]:
+async def served(settings: HttpSettings, shown: Shown, limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[str]:
     """Serve while the block runs; gives the URL.
 
     Raises:
         BadHttpSettings: the address is taken, or certificate and key cannot be used.
     """
-    site = Site(settings, shown)
+    site = Site(settings, shown, limits)
     runner = web.AppRunner(
         site.app, access_log=None, logger=_unheard, handle_signals=False, handler_cancellation=True,
-        shutdown_timeout=GRACE_S, keepalive_timeout=0,
+        shutdown_timeout=limits.grace_s, keepalive_timeout=0,
     )  # fmt: skip
     await runner.setup()
     try:
-        server = await _listen(settings, runner)
+        server = await _listen(settings, runner, limits)
         try:
             yield _url(settings, server)
         finally:
@@ -198,16 +189,16 @@ async def served(settings: HttpSettings, shown: Shown) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _listen(settings: HttpSettings, runner: web.AppRunner) -> asyncio.Server:
+async def _listen(settings: HttpSettings, runner: web.AppRunner, limits: Limits) -> asyncio.Server:
     tls = _tls(settings)
     assert runner.server is not None  # noqa: S101 - it was set up
     try:
         return await asyncio.get_running_loop().create_server(
-            Connections(runner.server),
+            Connections(runner.server, limits),
             settings.host,
             settings.port,
             ssl=tls,
-            ssl_handshake_timeout=HANDSHAKE_WAIT_S if tls else None,
+            ssl_handshake_timeout=limits.head_wait_s if tls else None,
         )
     except OSError as error:
         raise BadHttpSettings(
