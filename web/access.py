@@ -1,5 +1,6 @@
 """Who may ask: this machine, or whoever holds the token; and never another web site through somebody's browser."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -8,6 +9,8 @@ from aiohttp import hdrs, web
 
 from ridgeway.web.errors import CrossSite, MalformedRequest, NotAdmitted, WrongHost
 from ridgeway.web.settings import HttpSettings, is_loopback
+
+_log = logging.getLogger("ridgeway.web")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -60,7 +63,6 @@ class Access:
         """Give a browser that shows the token a cookie in its place.
 
         Raises:
-            NotAdmitted: it is another token.
             MalformedRequest: none is needed, or none was sent.
         """
         token = self._settings.token
@@ -68,7 +70,8 @@ class Access:
         if token is None or not isinstance(offered, str):
             raise MalformedRequest("there is nothing to log in with; open /")
         if not token.matches(offered.strip()):
-            raise NotAdmitted("this is not the token; it is in the file that --http-token-file names")
+            _log.warning("somebody tried to log in with another token")
+            raise web.HTTPSeeOther(f"{LOGIN}#wrong")
         home = web.HTTPSeeOther("/")
         home.set_cookie(
             COOKIE, token.session(), max_age=SESSION_S, httponly=True, samesite="Strict", secure=request.secure

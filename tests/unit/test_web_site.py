@@ -128,7 +128,8 @@ async def test_a_token_guards_all_but_health_and_the_login() -> None:
 async def test_a_browser_logs_in_and_keeps_no_token() -> None:
     async with site(guarded()) as visited:
         assert (await visited.ask("login"))[0] == 200
-        assert (await visited.ask("login", "POST", data={"token": "wrong"}))[0] == 401
+        status, _, headers = await visited.ask("login", "POST", data={"token": "wrong"})
+        assert (status, headers["Location"], "Set-Cookie" in headers) == (303, "/login#wrong", False)
         assert (await visited.ask("login", "POST", data={}))[0] == 400
         status, _, headers = await visited.ask("login", "POST", data={"token": SECRET})
         assert (status, headers["Location"]) == (303, "/")
