@@ -148,7 +148,7 @@ async def test_the_keyboard_reaches_everything_and_shows_where_it_is(
 
 @pytest.mark.timeout(60)
 async def test_a_browser_logs_in_with_the_token(chrome: Browser) -> None:
-    document = {"role": "node", "federation": None, "missing": "nobody", "node": None, "routers": []}
+    document: dict[str, object] = {"role": "node", "federation": None, "missing": "nobody", "node": None, "routers": []}
     guarded = HttpSettings("127.0.0.1", 0, AccessToken(SECRET))
     async with site(guarded, document=document) as served, visit(chrome, served.url) as visited:
         page = visited.page

@@ -13,7 +13,19 @@ from click.testing import CliRunner, Result
 from ridgeway.cli.main import ridgeway
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("numpy", "scipy", "grpc", "transformers", "tokenizers", "huggingface_hub", "rich", "cryptography")
+HEAVY = (
+    "numpy",
+    "scipy",
+    "grpc",
+    "transformers",
+    "tokenizers",
+    "huggingface_hub",
+    "rich",
+    "cryptography",
+    "aiohttp",
+    "prometheus_client",
+    "opentelemetry",
+)
 
 
 def run(*arguments: str, **variables: str) -> Result:

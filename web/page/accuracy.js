@@ -3,6 +3,7 @@
 import { count, digest, el, percent, svg, table, time } from "./elements.js";
 
 const HEIGHT = 190;
+const NEWEST_SHOWN = 5;
 const MARGIN = { top: 14, right: 16, bottom: 30, left: 52 };
 
 /** The section's content for a width in pixels. */
@@ -20,9 +21,11 @@ export function routers({ routers: versions }, width) {
     digest(router.sum_digest),
     time(router.published),
   ]);
+  const older = rows.slice(NEWEST_SHOWN);
   return [
     tried.length > 1 ? chart(tried, width) : null,
-    table("Router versions, newest first", heads, rows, "compact"),
+    table("The newest router versions", heads, rows.slice(0, NEWEST_SHOWN), "compact"),
+    older.length ? el("details", {}, el("summary", {}, `${older.length} older`), table("Older router versions", heads, older, "compact")) : null,
   ];
 }
 

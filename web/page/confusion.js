@@ -27,7 +27,8 @@ function row(domain, counts, at, chosen, place) {
   const total = counts.reduce((sum, value) => sum + value, 0);
   const cells = counts.map((value, to) => el("td", {
     class: to === at ? "cell right" : "cell wrong",
-    "--share": total ? value / total : 0,
+    // Mistakes are few, so theirs is the root of the share, which makes a few per cent visible.
+    "--share": !total ? 0 : to === at ? value / total : Math.sqrt(value / total),
     title: total ? `${percent(value / total)} of ${domain} went to ${chosen[to]}` : "no prompt was held out",
   }, value ? count(value) : el("span", { class: "nothing" }, "0")));
   return el("tr", {}, el("th", { scope: "row" }, chip(domain, place(domain))), cells,

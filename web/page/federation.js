@@ -66,9 +66,9 @@ export function domains({ federation }, place) {
   return table("Domains", heads, federation.domains.map((domain) => [
     chip(domain.domain, place(domain.domain)),
     el("div", { class: "measure" },
-      el("span", { class: `bar d${place(domain.domain) % 8}`, "--share": domain.rows / most, "aria-hidden": "true" }),
       count(domain.rows),
-      domain.too_small_to_trust && el("span", { class: "warn" }, " too few to trust")),
+      domain.too_small_to_trust && el("span", { class: "warn" }, " too few to trust"),
+      el("span", { class: `bar d${place(domain.domain) % 8}`, "--share": domain.rows / most, "aria-hidden": "true" })),
     domain.owners.join(", "),
     domain.experts.length ? el("ul", { class: "plain" }, domain.experts.map(expert)) : "nobody serves it",
   ]));
