@@ -32,14 +32,17 @@ class FederationGlimpse:
         self._known: dict[str, Any] | None = None
         self._known_unix_ms = 0
         self._missing: str | None = None
+        self._asking = asyncio.Lock()
 
     async def document(self) -> dict[str, Any]:
         """The federation, or None; and if the coordinator did not tell just now, why, and when it last did."""
         if not is_member(self._agent.state):
             self._known, self._missing = None, "this node is no member of a federation; join with an invitation"
-        elif time.monotonic() - self._asked >= ASK_S:
-            await self._ask()
-            self._asked = time.monotonic()
+        else:
+            async with self._asking:
+                if time.monotonic() - self._asked >= ASK_S:
+                    await self._ask()
+                    self._asked = time.monotonic()
         as_of = iso_time(self._known_unix_ms) if self._missing and self._known else None
         return {"federation": self._known, "missing": self._missing, "federation_as_of": as_of}
 

@@ -6,6 +6,8 @@ is a rule of the whole project, and tests read the logs for them.
 
 import json
 import logging
+import sqlite3
+import traceback
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -20,6 +22,16 @@ class LogFormat(StrEnum):
 
     CONSOLE = "console"
     JSON = "json"
+
+
+def described(error: Exception) -> str:
+    """An unforeseen error for a log: its kind and where it was raised, and its text only if that is about the machine.
+
+    The text of any other may quote the prompt that it fell over.
+    """
+    text = f": {error}" if isinstance(error, OSError | sqlite3.Error) else ""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"{type(error).__name__}{text}\n{frames}".rstrip()
 
 
 class JsonFormatter(logging.Formatter):

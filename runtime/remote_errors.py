@@ -8,6 +8,7 @@ import grpc
 
 from ridgeway.errors import RidgewayError
 from ridgeway.runtime.interception import wrapped
+from ridgeway.runtime.logs import described
 
 _log = logging.getLogger("ridgeway.rpc")
 
@@ -95,7 +96,7 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         if isinstance(error, RidgewayError):
             _log.info("refused %s: %s: %s", method, type(error).__name__, error)
             await context.abort(self._status(error), str(error))
-        _log.exception("failed in %s", method, exc_info=error)
+        _log.error("failed in %s: %s", method, described(error))
         await context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log says why")
         raise AssertionError("abort always raises")
 

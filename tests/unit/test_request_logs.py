@@ -8,7 +8,7 @@ from contextvars import copy_context
 import pytest
 
 from ridgeway.runtime import request_id, tracing
-from ridgeway.runtime.logs import ConsoleFormatter, JsonFormatter
+from ridgeway.runtime.logs import ConsoleFormatter, JsonFormatter, described
 from ridgeway.runtime.tracing import OtelExtraMissing, traced, wished
 
 
@@ -67,6 +67,20 @@ def test_an_error_is_in_the_line() -> None:
         failed.exc_info = sys.exc_info()
     assert "ValueError: why" in json.loads(JsonFormatter().format(failed))["error"]
     assert "ValueError: why" in ConsoleFormatter().format(failed)
+
+
+def test_an_unforeseen_error_is_told_without_what_it_quotes() -> None:
+    def fail(error: Exception) -> str:
+        try:
+            raise error
+        except (ValueError, OSError) as raised:
+            return described(raised)
+
+    told = fail(ValueError("cannot digest 'my secret prompt'"))
+    assert told.startswith("ValueError\n")
+    assert "in fail" in told
+    assert "my secret" not in told
+    assert "No space left" in fail(OSError(28, "No space left on device"))
 
 
 def test_a_console_line_ends_with_the_id() -> None:

@@ -1,15 +1,23 @@
 """The page's server against everything that browsers, strangers and slow lines may send."""
 
 import asyncio
+import ipaddress
 import json
 import logging
 import resource
 import socket
+import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from running import until
 from web_running import site
 
@@ -377,3 +385,37 @@ async def test_a_taken_port_is_named() -> None:
         with pytest.raises(Exception, match="choose another --http"):
             async with site(HttpSettings("127.0.0.1", visited.port)):
                 raise AssertionError
+
+
+async def test_tls_is_served_to_whoever_trusts_the_certificate(tmp_path: Path) -> None:
+    certificate, key = own_certificate(tmp_path)
+    settings = HttpSettings("127.0.0.1", 0, AccessToken(SECRET), certificate, key)
+    trusting = ssl.create_default_context(cafile=certificate)
+    async with site(settings) as visited:
+        assert visited.url.startswith("https://127.0.0.1:")
+        assert (await visited.ask("metrics", headers=bearer(), ssl=trusting))[0] == 200
+        _, _, headers = await visited.ask("login", "POST", data={"token": SECRET}, ssl=trusting)
+        assert "Secure" in headers["Set-Cookie"]
+        trusting.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await visited.ask("healthz", ssl=trusting)
+        assert await visited.raw(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n") == b""
+
+
+def own_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 by its own key, and the key, as files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "page")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate_file, key_file = folder / "certificate.pem", folder / "key.pem"
+    certificate_file.write_bytes(made.public_bytes(Encoding.PEM))
+    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return certificate_file, key_file
