@@ -45,8 +45,8 @@ class Access:
 
     def _require_host(self, request: web.Request) -> None:
         """Without a token the host name is what tells our own page from one whose name was rebound to us."""
-        if not request.raw_path.startswith("/"):
-            raise WrongHost("this is no proxy; ask for a path")
+        if not request.raw_path.startswith("/") or len(request.headers.getall(hdrs.HOST, [])) != 1:
+            raise WrongHost("ask for a path, and name one host; this is no proxy")
         if self._settings.token is None and not is_loopback(_host_name(request)):
             raise WrongHost("this page answers to 127.0.0.1 and localhost only; open it by one of these")
 

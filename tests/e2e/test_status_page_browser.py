@@ -1,6 +1,7 @@
 """The page in a real browser: who joins appears, who leaves goes, a prompt is tried, and anyone can read it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from running import Running, running
 from web_running import site
 
 from ridgeway.proto import messages as m
+from ridgeway.proto.status_document import federation_document, node_document
+from ridgeway.web.router_history import RouterHistory
 from ridgeway.web.settings import AccessToken, HttpSettings
 
 LOOPBACK = HttpSettings("127.0.0.1", 0)
@@ -121,6 +124,59 @@ async def test_everyone_can_read_it(
                 assert await visited.faint_texts() == []
                 assert not await visited.is_too_wide()
                 assert len(await page.screenshot()) > 10_000
+
+
+def many_domains() -> dict[str, object]:
+    """A document with as many domains as there are colours, every share in the heat map, and every state."""
+    names = tuple(f"domain-{n}" for n in range(8))
+    rows = ([8 - n if to == n else n if to == 7 - n else 0 for to in range(9)] for n in range(8))
+    confusion = tuple(value for row in rows for value in row)
+    members = tuple(m.MemberStatus(state.name.lower(), state, connected=True) for state in m.MemberState if state)
+    contributed = replace(members[1], contributions=tuple(m.CommittedContribution(name, 1, 40) for name in names))
+    status = m.FederationStatus(
+        manifest_json=b'{"feature_map": "pooled", "masking": "off"}',
+        router_version=3,
+        members=(members[0], contributed, *members[2:]),
+        domains=tuple(m.DomainStatus(name, 40, ("active",)) for name in names),
+        trials=(m.RouterTrial(3, 64, 0.5, domains=names, confusion=confusion), m.RouterTrial(2, 64, 0.75)),
+    )
+    federation = federation_document(status)
+    node = node_document(m.NodeStatus(owner="active", router_version=3, last_error="it fails"))
+    history = RouterHistory().document(federation["trials"])
+    return {"role": "node", "federation": federation, "node": node, "missing": "it is away", "routers": history}
+
+
+async def strong_votes(_: str) -> dict[str, object]:
+    """A decision in which every domain has a word that speaks for it as strongly as can be."""
+    names = [f"domain-{n}" for n in range(8)]
+    share = {"chosen": 1.0, "runner_up": -1.0}
+    segments = [
+        {"text": "a", "start": n, "stop": n + 1, "kept": True, "speaks_for": name, "share": share, "tokens": []}
+        for n, name in enumerate(names)
+    ]
+    explanation = {"runner_up": names[1], "segments": segments}
+    votes = dict.fromkeys(names, 1.0)
+    return {
+        "domain": names[0], "confidence": 1.0, "votes": votes, "expert": None, "router_version": 3,
+        "explanation": explanation,
+    }  # fmt: skip
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("dark", [False, True])
+async def test_every_colour_can_be_read_on(chrome: Browser, dark: bool) -> None:
+    async with (
+        site(document=many_domains(), try_prompt=strong_votes) as served,
+        visit(chrome, served.url, dark=dark) as visited,
+    ):
+        page = visited.page
+        await expect(page.locator("#confusion td.right")).to_have_count(8)
+        await page.locator("#prompt").fill("aaaaaaaa")
+        await page.get_by_role("button", name="Route it").click()
+        await expect(page.locator(".words mark")).to_have_count(8)
+        await page.locator("#try summary").click()
+        assert await visited.faint_texts() == []
+        assert visited.complaints == []
 
 
 @pytest.mark.timeout(60)
