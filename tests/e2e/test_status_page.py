@@ -58,6 +58,18 @@ async def document_with(url: str, condition: Callable[[Any], object]) -> Any:
     return found
 
 
+def is_settled(found: Any) -> bool:
+    """Whether a node's page shows the router of the present sum, over a connection."""
+    federation, node = found["federation"], found["node"]
+    return bool(
+        federation
+        and node["connected"]
+        and federation["router_is_current"]
+        and len(federation["domains"]) == 2
+        and node["router_version"] == federation["router_version"]
+    )
+
+
 async def samples(url: str) -> dict[str, float]:
     """Every sample by its name and the values of its labels."""
     families = text_string_to_metric_families(await fetch(f"{url}metrics"))
@@ -138,7 +150,7 @@ async def test_a_nodes_page_shows_both_sides_and_explains_a_prompt(
         assert (await attempt(at.http, MARK)) == (422, {"error": "CannotTry", "message": NO_ROUTER})
         await node.join(await coordinator.invite("alpha"), {"law": law, "math": math}, (EXPERT,), hold_out=0.2)
         await node.until(lambda status: status.router_version > 0)
-        both = await document_with(at.http, lambda found: found["federation"] and found["routers"])
+        both = await document_with(at.http, is_settled)
         assert (both["node"]["owner"], both["missing"]) == ("alpha", None)
         status, answer = await attempt(at.http, f"{MARK} w2")
         assert status == 200
