@@ -18,6 +18,7 @@ async def administer(
 
     from ridgeway.coordinator.administration import SOCKET
     from ridgeway.coordinator.offline import open_administration
+    from ridgeway.runtime.call_metadata import call_metadata
     from ridgeway.runtime.data_dir import DataDirectory
     from ridgeway.runtime.local_socket import connect
     from ridgeway.runtime.remote_errors import translated
@@ -26,7 +27,7 @@ async def administer(
     if directory.in_use():
         async with connect(directory.path, SOCKET) as channel:
             try:
-                return await rpc.call(channel, method, request, timeout_s=30.0)
+                return await rpc.call(channel, method, request, timeout_s=30.0, metadata=call_metadata())
             except grpc.aio.AioRpcError as error:
                 raise translated(error, f"the coordinator on {data_dir}") from error
     with open_administration(data_dir) as administration:

@@ -10,6 +10,7 @@ import click
 
 from ridgeway.cli.command import Command, data_dir_option, emit, json_option
 from ridgeway.cli.duration import seconds
+from ridgeway.cli.running import daemon_options, http_settings, run_daemon
 
 if TYPE_CHECKING:
     from ridgeway.coordinator.founding import Wishes
@@ -118,12 +119,18 @@ def votes_or_auto(text: str) -> int | str:
     show_default=True,
     help="How long members' certificates live; they renew themselves.",
 )
+@daemon_options
 @json_option
 def coordinator(
     data_dir: Path,
     listen: str,
     advertise: str | None,
     certificate_lifetime: float,
+    http: str | None,
+    http_token_file: Path | None,
+    http_certificate: Path | None,
+    http_key: Path | None,
+    log_format: str,
     as_json: bool,
     **wished: Any,
 ) -> None:
@@ -132,14 +139,15 @@ def coordinator(
     What the federation agrees on (embedder, features, mass, ridge, prior correction, top-k, rule) is fixed by the first
     start. It runs until SIGTERM or Ctrl-C.
     """
-    from ridgeway.cli.running import run_daemon
     from ridgeway.coordinator.daemon import CoordinatorSettings, Endpoints, serve
 
     def ready(endpoints: Endpoints) -> None:
         if as_json:
-            emit({"event": "ready", **asdict(endpoints)})
+            emit({"event": "ready", **asdict(endpoints), "http": endpoints.http or None})
             return
         click.echo(f"members dial {endpoints.members}, newcomers {endpoints.enrolment}")
+        if endpoints.http:
+            click.echo(f"status page at {endpoints.http}")
         click.echo(f"to let an owner in: ridgeway invite OWNER --data-dir {data_dir}")
 
     host, port = _split(listen)
@@ -151,12 +159,13 @@ def coordinator(
         port=port,
         advertise=advertise,
         certificate_lifetime=timedelta(seconds=certificate_lifetime),
+        http=http_settings(http, http_token_file, http_certificate, http_key),
     )
 
     async def run(stop: asyncio.Event) -> None:
         await serve(settings, stop, ready)
 
-    run_daemon(run, debug=bool(click.get_current_context().find_root().params.get("debug")))
+    run_daemon(run, name="coordinator", log_format=log_format)
 
 
 def _wishes(

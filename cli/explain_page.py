@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from ridgeway.cli.explain_view import leaning, places
+from ridgeway.proto.decision_document import leaning, places
 
 if TYPE_CHECKING:
     from ridgeway.explanation import Explanation, Segment

@@ -1,6 +1,8 @@
-"""An explanation for a terminal, and as data."""
+"""An explanation for a terminal."""
 
 from typing import TYPE_CHECKING, Any
+
+from ridgeway.proto.decision_document import leaning, pair, places
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -9,53 +11,6 @@ if TYPE_CHECKING:
 
 # Colours that people with any colour vision tell apart (Okabe and Ito 2008), as near as 256 colours come.
 COLOURS = ("dark_orange", "deep_sky_blue1", "green3", "yellow3", "dodger_blue2", "orange_red1", "orchid", "grey70")
-
-
-def explanation_document(explanation: "Explanation") -> dict[str, Any]:
-    """An explanation as data; shares of the chosen domain and of the runner-up."""
-    winner, second = places(explanation)
-    return {
-        "runner_up": explanation.runner_up,
-        "bias": _pair(explanation.bias.tolist(), winner, second),
-        "segments": [
-            {
-                "text": segment.text,
-                "start": segment.start,
-                "stop": segment.stop,
-                "kept": segment.kept,
-                "share": _pair(segment.shares.tolist(), winner, second),
-                "tokens": [
-                    {
-                        "id": token.token_id,
-                        "kept": token.kept,
-                        "vote": None if token.vote is None else explanation.domains[token.vote],
-                        "entropy": token.entropy,
-                    }
-                    for token in segment.tokens
-                ],
-            }
-            for segment in explanation.segments
-        ],
-    }
-
-
-def places(explanation: "Explanation") -> tuple[int, int | None]:
-    """Where the chosen domain and the runner-up stand among the domains."""
-    runner_up = explanation.runner_up
-    return (
-        explanation.domains.index(explanation.decision.domain),
-        None if runner_up is None else explanation.domains.index(runner_up),
-    )
-
-
-def _pair(shares: list[float], winner: int, second: int | None) -> dict[str, float | None]:
-    return {"chosen": shares[winner], "runner_up": None if second is None else shares[second]}
-
-
-def leaning(segment: "Segment") -> int:
-    """The domain that a segment speaks for: its first token's vote, or else the one it adds most to."""
-    votes = [token.vote for token in segment.tokens if token.vote is not None]
-    return votes[0] if votes else int(segment.shares.argmax())
 
 
 def print_explanation(explanation: "Explanation") -> None:
@@ -67,7 +22,7 @@ def print_explanation(explanation: "Explanation") -> None:
     console.print(_table(explanation))
     if explanation.bias.any():
         winner, second = places(explanation)
-        bias = _pair(explanation.bias.tolist(), winner, second)
+        bias = pair(explanation.bias.tolist(), winner, second)
         beside = "" if bias["runner_up"] is None else f", {bias['runner_up']:+.3f} for {explanation.runner_up}"
         console.print(f"bias {bias['chosen']:+.3f} for {explanation.decision.domain}{beside}", highlight=False)
 

@@ -1,12 +1,11 @@
 """Fetch the state of a federation or a node, and show it as a table or as data."""
 
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ridgeway.cli.command import emit
-from ridgeway.cli.trial_view import is_too_small, trial_document, trial_tables
+from ridgeway.cli.trial_view import trial_tables
+from ridgeway.proto.status_document import federation_document, is_too_small, iso_time, node_document
 
 if TYPE_CHECKING:
     from ridgeway.proto import messages as m
@@ -37,66 +36,6 @@ async def fetch(data_dir: Path) -> "tuple[m.FederationStatus | None, m.NodeStatu
         return await federation_status(data_dir), node, ""
     except RidgewayError as error:
         return None, node, str(error)
-
-
-def federation_document(status: "m.FederationStatus") -> dict[str, Any]:
-    """The federation as data."""
-    import json
-
-    manifest = json.loads(status.manifest_json)
-    return {
-        "federation_id": status.federation_id,
-        "router_version": status.router_version,
-        "router_edition": status.router_edition,
-        "published": _time(status.published_unix_ms),
-        "sum_digest": status.sum_digest.hex(),
-        "router_is_current": status.router_sum_digest == status.sum_digest,
-        "ridge": status.ridge,
-        "rows": sum(domain.rows for domain in status.domains),
-        "members": [_member(member) for member in status.members],
-        "domains": [
-            {
-                "domain": domain.domain,
-                "rows": domain.rows,
-                "owners": list(domain.owners),
-                "too_small_to_trust": is_too_small(domain, manifest["feature_map"]),
-                "experts": [
-                    {"owner": e.owner, "url": e.url, "model": e.model, "price": e.price, "latency_ms": e.latency_ms}
-                    for e in domain.experts
-                ],
-            }
-            for domain in status.domains
-        ],
-        "trials": [trial_document(trial) for trial in status.trials],
-        "rounds": asdict(status.rounds) if status.rounds else None,
-        "manifest": manifest,
-    }
-
-
-def node_document(status: "m.NodeStatus") -> dict[str, Any]:
-    """The node as data."""
-    return {
-        "owner": status.owner,
-        "federation_id": status.federation_id,
-        "coordinator": status.coordinator_address,
-        "connected": status.connected,
-        "router_version": status.router_version,
-        "router_published": _time(status.router_received_unix_ms),
-        "certificate_expires": _time(status.certificate_expires_unix_ms),
-        "domains": [
-            {
-                "domain": d.domain,
-                "location": d.location,
-                "rows": d.rows,
-                "sequence": d.sequence,
-                "committed": d.committed,
-            }
-            for d in status.domains
-        ],
-        "identity_sha256": status.identity_sha256,
-        "waiting": status.waiting or None,
-        "last_error": status.last_error or None,
-    }
 
 
 def show(data_dir: Path, *, as_json: bool, members_only: bool) -> None:
@@ -144,7 +83,7 @@ def member_table(status: "m.FederationStatus") -> Any:
             ", ".join(c.domain for c in member.contributions) or "-",
             f"{rows:,}" if rows or not member.contributions else "masked",
             str(member.router_version or "-"),
-            _time(member.since_unix_ms) or "-",
+            iso_time(member.since_unix_ms) or "-",
         )
     return table
 
@@ -175,7 +114,7 @@ def _summary(status: "m.FederationStatus") -> str:
             warning += "\nmass owner with token features lets the coordinator tell the owners of a masked sum apart"
     return (
         f"router {status.router_version or 'not yet made'}"
-        f"{', published ' + str(_time(status.published_unix_ms)) if status.published_unix_ms else ''}\n"
+        f"{', published ' + str(iso_time(status.published_unix_ms)) if status.published_unix_ms else ''}\n"
         f"sum {status.sum_digest.hex()}{warning}"
     )
 
@@ -205,22 +144,3 @@ def _print_node(console: Any, node: "m.NodeStatus") -> None:
         console.print(f"its part of the sum waits: {node.waiting}", style="yellow", highlight=False)
     if node.last_error:
         console.print(node.last_error, style="yellow", highlight=False)
-
-
-def _member(member: "m.MemberStatus") -> dict[str, Any]:
-    return {
-        "owner": member.owner,
-        "state": member.state.name.lower(),
-        "connected": member.connected,
-        "router_version": member.router_version or None,
-        "since": _time(member.since_unix_ms),
-        "certificate_expires": _time(member.certificate_expires_unix_ms),
-        "contributions": [
-            {"domain": c.domain, "rows": c.rows, "sequence": c.sequence, "committed": _time(c.committed_unix_ms)}
-            for c in member.contributions
-        ],
-    }
-
-
-def _time(unix_ms: int) -> str | None:
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="seconds") if unix_ms else None

@@ -10,6 +10,7 @@ import click
 from ridgeway.cli.command import Command, data_dir_option, emit, json_option
 from ridgeway.cli.duration import seconds
 from ridgeway.cli.listen import split_listen
+from ridgeway.cli.running import log_option, run_daemon
 from ridgeway.errors import RidgewayError
 
 if TYPE_CHECKING:
@@ -96,17 +97,15 @@ class NotInstalled(RidgewayError):
 @click.option(
     "--allow-origin", multiple=True, metavar="ORIGIN", help="A web page that may ask, like https://chat.example.org."
 )
+@log_option
 @json_option
-@click.pass_context
-def gateway(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+def gateway(as_json: bool, log_format: str, **options: Any) -> None:
     """Answer clients of OpenAI's API with the experts of the federation, until SIGTERM or Ctrl-C.
 
     The model "auto" routes each new conversation with the newest router in a node's data directory; OWNER/DOMAIN, a
     domain, or a model's own name goes straight there. An expert that does not answer is asked again, then passed over.
     Keys for the experts come from RIDGEWAY_KEY_OWNER__DOMAIN, RIDGEWAY_KEY_OWNER, or the file of --keys.
     """
-    from ridgeway.cli.running import run_daemon
-
     try:
         from ridgeway.gateway.daemon import serve
     except ModuleNotFoundError as error:
@@ -123,7 +122,7 @@ def gateway(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     async def run(stop: asyncio.Event) -> None:
         await serve(settings, stop, ready)
 
-    run_daemon(run, debug=bool(ctx.find_root().params.get("debug")))
+    run_daemon(run, name="gateway", log_format=log_format)
 
 
 def _settings(

@@ -2,11 +2,13 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ridgeway.cli.command import Command, data_dir_option, emit, json_option
 from ridgeway.cli.duration import seconds
+from ridgeway.cli.running import daemon_options, http_settings, run_daemon
 
 
 @click.command(cls=Command)
@@ -32,24 +34,36 @@ from ridgeway.cli.duration import seconds
     show_default=True,
     help="How often to time the answers of this node's experts, for `route --objective latency`; 0 never.",
 )
+@daemon_options
 @json_option
-@click.pass_context
-def node(ctx: click.Context, data_dir: Path, listen: str | None, refresh: float, probe: float, as_json: bool) -> None:
+def node(
+    data_dir: Path,
+    listen: str | None,
+    refresh: float,
+    probe: float,
+    log_format: str,
+    as_json: bool,
+    **http: Any,
+) -> None:
     """Run the daemon of a data owner, until SIGTERM or Ctrl-C.
 
     It follows the router feed, contributes again when files change, renews its certificate, and answers local programs
     on the socket node.sock in its data directory. Before it has joined it waits for `ridgeway join`.
     """
-    from ridgeway.cli.running import run_daemon
-    from ridgeway.node.daemon import NodeSettings, serve
+    from ridgeway.node.daemon import Addresses, NodeSettings, serve
 
-    def ready(address: str) -> None:
+    settings = NodeSettings(data_dir, listen, refresh, probe_s=probe, http=http_settings(**http))
+
+    def ready(at: Addresses) -> None:
         if as_json:
-            emit({"event": "ready", "socket": str(data_dir.resolve() / "node.sock"), "listen": address or None})
-        else:
-            click.echo(f"serving on {data_dir / 'node.sock'}" + (f" and {address}" if address else ""))
+            socket = str(data_dir.resolve() / "node.sock")
+            emit({"event": "ready", "socket": socket, "listen": at.routing or None, "http": at.http or None})
+            return
+        click.echo(f"serving on {data_dir / 'node.sock'}" + (f" and {at.routing}" if at.routing else ""))
+        if at.http:
+            click.echo(f"status page at {at.http}")
 
     async def run(stop: asyncio.Event) -> None:
-        await serve(NodeSettings(data_dir, listen, refresh, probe_s=probe), stop, ready)
+        await serve(settings, stop, ready)
 
-    run_daemon(run, debug=bool(ctx.find_root().params.get("debug")))
+    run_daemon(run, name="node", log_format=log_format)

@@ -143,20 +143,13 @@ def _outcomes(
             yield from zip(batch, router.route_encodings(encodings, top_k), strict=True)
 
 
-def decision_document(number: int, outcome: "Decision | NoKnownToken") -> dict[str, Any]:
+def outcome_document(number: int, outcome: "Decision | NoKnownToken") -> dict[str, Any]:
     """A decision, or why there is none, as data."""
+    from ridgeway.proto.decision_document import decision_document
+
     if isinstance(outcome, Exception):
         return {"index": number, "error": type(outcome).__name__, "message": str(outcome)}
-    expert = outcome.expert
-    return {
-        "index": number,
-        "domain": outcome.domain,
-        "confidence": round(outcome.confidence, 6),
-        "votes": outcome.votes,
-        "expert": {"owner": expert.owner, "url": expert.url, "model": expert.model} if expert else None,
-        "router_version": outcome.router_version,
-        "fallback": outcome.fallback,
-    }
+    return {"index": number} | decision_document(outcome)
 
 
 def _print_one(
@@ -167,11 +160,12 @@ def _print_one(
     as_json: bool,
     explained: bool,
 ) -> None:
-    from ridgeway.cli.explain_view import explanation_document, print_explanation
+    from ridgeway.cli.explain_view import print_explanation
+    from ridgeway.proto.decision_document import explanation_document
 
     if as_json:
         why = {"explanation": explanation_document(explanation)} if explanation and explained else {}
-        emit(decision_document(number, outcome) | why)
+        emit(outcome_document(number, outcome) | why)
         return
     head = " ".join(text.split())[:SHOWN_CHARACTERS]
     if isinstance(outcome, Exception):

@@ -4,12 +4,12 @@ import asyncio
 import json
 import logging
 import random
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
@@ -19,6 +19,7 @@ from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation_service import FederationService
 from ridgeway.coordinator.founding import Founded, Wishes, open_federation
 from ridgeway.coordinator.invitations import Door
+from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.coordinator.publication import Publisher
 from ridgeway.coordinator.refusals import REFUSALS
 from ridgeway.coordinator.rounds import Rounds
@@ -27,11 +28,16 @@ from ridgeway.crypto.certificates import new_tls_key, renewal_due, signing_reque
 from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.errors import RidgewayError
 from ridgeway.proto import rpc
+from ridgeway.runtime.call_interceptor import CallInterceptor
 from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.runtime.local_socket import bind
 from ridgeway.runtime.remote_errors import RefusalInterceptor
 from ridgeway.runtime.serving import Server
 from ridgeway.runtime.tls import MemberTls, enrolment_server_credentials, mutual_server_credentials
+from ridgeway.web.settings import HttpSettings
+
+if TYPE_CHECKING:
+    from ridgeway.coordinator.page import CoordinatorPage
 
 _log = logging.getLogger("ridgeway.coordinator")
 
@@ -62,6 +68,7 @@ class CoordinatorSettings:
         advertise: the host that invitations name; None says `host`.
         certificate_lifetime: of members' certificates.
         now: the clock.
+        http: where the status page and the metrics are served; None: nowhere.
     """
 
     data_dir: Path
@@ -72,15 +79,17 @@ class CoordinatorSettings:
     advertise: str | None = None
     certificate_lifetime: timedelta = MEMBER_LIFETIME
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    http: HttpSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where a running coordinator can be reached, HOST:PORT."""
+    """Where a running coordinator can be reached, HOST:PORT; the status page by its URL, or an empty string."""
 
     members: str
     enrolment: str
     federation_id: str
+    http: str = ""
 
 
 class ServerCertificate:
@@ -138,21 +147,23 @@ async def _listening(
     settings: CoordinatorSettings, founded: Founded, directory: DataDirectory, advertised: str, stop: asyncio.Event
 ) -> AsyncIterator[Endpoints]:
     exclusive = Exclusive()
-    publisher = Publisher(founded.federation, exclusive)
-    rounds = Rounds(founded.federation, exclusive, publisher)
+    page = _page(settings.http)
+    observer: Observer = page.metrics if page else Unobserved()
+    publisher = Publisher(founded.federation, exclusive, observer)
+    rounds = Rounds(founded.federation, exclusive, publisher, observer)
     publisher.listeners.append(rounds.stir)
-    service = FederationService(founded.federation, exclusive, publisher, founded, rounds, settings.now)
+    service = FederationService(founded.federation, exclusive, publisher, founded, rounds, settings.now, observer)
     door = Door(founded.federation, founded.authority, founded.certificate_lifetime)
     ports: dict[str, str] = {}
     enrolment = EnrolmentService(door, exclusive, publisher, lambda: ports["members"], settings.now)
     administration = Administration(
         door, exclusive, publisher, lambda: ports["enrolment"], service.status, settings.now
     )
-    refused = RefusalInterceptor(REFUSALS, Refusals().count)
+    interceptors = [CallInterceptor(observer), RefusalInterceptor(REFUSALS, observer.refused)]
     servers = [
-        Server({rpc.FEDERATION: service.handlers()}, [refused]),
-        Server({rpc.ENROLMENT: enrolment.handlers()}, [refused]),
-        Server({rpc.ADMINISTRATION: administration.handlers()}, [refused]),
+        Server({rpc.FEDERATION: service.handlers()}, interceptors),
+        Server({rpc.ENROLMENT: enrolment.handlers()}, interceptors),
+        Server({rpc.ADMINISTRATION: administration.handlers()}, interceptors),
     ]
     certificate = ServerCertificate(founded.authority, settings.now)
     members = _bind(servers[0], settings.host, settings.port, mutual_server_credentials(certificate.current))
@@ -171,7 +182,8 @@ async def _listening(
     for server in servers:
         await server.start()
     try:
-        yield Endpoints(ports["members"], ports["enrolment"], founded.federation.manifest.federation_id)
+        async with page.served(service.status) if page else nullcontext("") as http:
+            yield Endpoints(ports["members"], ports["enrolment"], founded.federation.manifest.federation_id, http)
     finally:
         publisher.close()
         rounds.close()
@@ -185,15 +197,12 @@ async def _listening(
         (directory.path / SOCKET).unlink(missing_ok=True)
 
 
-class Refusals:
-    """How often each kind of refusal happened, for metrics."""
+def _page(http: HttpSettings | None) -> "CoordinatorPage | None":
+    if http is None:
+        return None
+    from ridgeway.coordinator.page import CoordinatorPage  # noqa: PLC0415 - an extra
 
-    def __init__(self) -> None:
-        self.counts: Counter[tuple[str, str]] = Counter()
-
-    def count(self, reason: str, method: str) -> None:
-        """Count one."""
-        self.counts[reason, method] += 1
+    return CoordinatorPage(http)
 
 
 def _advertised_host(settings: CoordinatorSettings) -> str:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -21,7 +23,9 @@ class Exclusive:
 
     def begin(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """Begin a function there; await the outcome under a shield."""
-        return asyncio.get_running_loop().run_in_executor(self._executor, lambda: function(*args, **kwargs))
+        # With the caller's context, in which the request's id is, for the logs.
+        run = partial(copy_context().run, function, *args, **kwargs)
+        return asyncio.get_running_loop().run_in_executor(self._executor, run)
 
     def close(self) -> None:
         """Finish what was begun and end the thread."""

@@ -17,6 +17,7 @@ from ridgeway.coordinator.federation import Federation, MaskingRequired, Offer
 from ridgeway.coordinator.founding import Founded
 from ridgeway.coordinator.ledger import Member
 from ridgeway.coordinator.membership import NotAMember
+from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.coordinator.payload_store import StagedPayload
 from ridgeway.coordinator.publication import Publisher
 from ridgeway.coordinator.rounds import Rounds
@@ -60,7 +61,9 @@ class FederationService:
         founded: Founded,
         rounds: Rounds,
         now: Callable[[], datetime],
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer or Unobserved()
         self._federation = federation
         self._exclusive = exclusive
         self._publisher = publisher
@@ -122,6 +125,8 @@ class FederationService:
 
     async def _commit(self, offer: Offer) -> m.Committed:
         fresh = await self._publisher.changing(self._federation.commit, offer)
+        if fresh:
+            self._observer.committed(offer.body.payload_bytes)
         return m.Committed(offer.body.sequence, repeated=not fresh)
 
     async def withdraw(self, request: m.SignedRecord, context: grpc.aio.ServicerContext) -> m.WithdrawResponse:

@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.ledger import Member
+from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.manifest import Manifest
 from ridgeway.proto.experts import expert_of
 from ridgeway.proto.messages import RouterChunk
@@ -113,9 +114,10 @@ class Publisher:
         listeners: called when members changed, and for every new router.
     """
 
-    def __init__(self, federation: Federation, exclusive: Exclusive) -> None:
+    def __init__(self, federation: Federation, exclusive: Exclusive, observer: Observer | None = None) -> None:
         self._federation = federation
         self._exclusive = exclusive
+        self._observer = observer or Unobserved()
         self._solver: ThreadPoolExecutor | None = None
         self._on_made: Callable[[Future[Published | None]], object] = lambda _: None
         # At most one router, since the solver makes one at a time, and errors.
@@ -166,7 +168,10 @@ class Publisher:
             return None
         if self.latest is not None and self.latest.router.version == taken.revision:
             return judged(self.latest.router, taken)
+        began = time.perf_counter()
         made = solve_router(taken, self._federation.manifest, self._federation.manifest_digest)
+        seconds = time.perf_counter() - began
+        self._observer.solved(made.router.version, made.router.sum_digest, made.published_unix_ms, seconds)
         _log.info("published router %d from sum %s", made.router.version, made.router.sum_digest.hex())
         return made
 

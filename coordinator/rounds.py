@@ -19,6 +19,7 @@ from ridgeway import round_vector
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.ledger import Place
+from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.coordinator.publication import Publisher
 from ridgeway.crypto.payload_digest import CHUNK_BYTES
 from ridgeway.errors import RidgewayError
@@ -82,7 +83,10 @@ class Connection:
 class Rounds:
     """The members that are there, and the round under way."""
 
-    def __init__(self, federation: Federation, exclusive: Exclusive, publisher: Publisher) -> None:
+    def __init__(
+        self, federation: Federation, exclusive: Exclusive, publisher: Publisher, observer: Observer | None = None
+    ) -> None:
+        self._observer = observer or Unobserved()
         self._federation = federation
         self._exclusive = exclusive
         self._publisher = publisher
@@ -339,6 +343,7 @@ class Rounds:
         number = running.terms.number
         outcome = f"round {number} was committed" if committed else f"round {number} came to nothing: {running.reason}"
         _log.info("%s; %d dropped out", outcome, len(running.dropouts))
+        self._observer.round_ended(committed, len(running.dropouts))
         self._note(
             number=number,
             last_outcome=outcome,

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -17,6 +18,7 @@ from ridgeway.node.caller import require_own
 from ridgeway.node.control_service import SOCKET, ControlService
 from ridgeway.node.latency import Latencies, answer_ms, worth_telling
 from ridgeway.node.link import is_transient, read_tls
+from ridgeway.node.observer import Observer, Unobserved
 from ridgeway.node.persistence import jittered
 from ridgeway.node.refusals import REFUSALS
 from ridgeway.node.renewal import renew, seconds_left
@@ -28,12 +30,18 @@ from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.router_artifact import BadRouterArtifact
 from ridgeway.protocol.backoff import Backoff
+from ridgeway.runtime import request_id
+from ridgeway.runtime.call_interceptor import CallInterceptor
 from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.runtime.local_socket import bind
 from ridgeway.runtime.remote_errors import RefusalInterceptor
 from ridgeway.runtime.serving import Server
 from ridgeway.runtime.tls import mutual_server_credentials
 from ridgeway.trial import ways_to_decide
+from ridgeway.web.settings import HttpSettings
+
+if TYPE_CHECKING:
+    from ridgeway.node.page import NodePage
 
 _log = logging.getLogger("ridgeway.node")
 
@@ -61,6 +69,7 @@ class NodeSettings:
         refresh_s: how often to look whether the files changed; 0 never.
         probe_s: how often to time the experts' answers, on average; 0 never.
         now: the clock.
+        http: where the status page and the metrics are served; None: nowhere.
     """
 
     data_dir: Path
@@ -68,14 +77,29 @@ class NodeSettings:
     refresh_s: float = 600.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     probe_s: float = 60.0
+    http: HttpSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running node serves beside its socket; empty strings: nowhere.
+
+    Attributes:
+        routing: HOST:PORT over mutual TLS.
+        http: the status page's URL.
+    """
+
+    routing: str = ""
+    http: str = ""
 
 
 class Daemon:
     """The duties of a member around its agent; they start once it has joined, and start over when it joins anew."""
 
-    def __init__(self, agent: Agent, settings: NodeSettings) -> None:
+    def __init__(self, agent: Agent, settings: NodeSettings, observer: Observer) -> None:
         self._agent = agent
         self._settings = settings
+        self._observer = observer
         self._membership_changed = asyncio.Event()
         self._problems: dict[str, str] = {}
         self._following = False
@@ -115,6 +139,7 @@ class Daemon:
         """Do a duty again and again; after a failure with a pause, which is long if only a person can help."""
         backoff = Backoff()
         while True:
+            request_id.begin()
             try:
                 await do(backoff)
                 self._succeeded(duty, backoff)
@@ -137,6 +162,7 @@ class Daemon:
             async for artifact in watch(agent.connect(), agent.routers.place):
                 await agent.routers.replace(artifact, embedder, manifest)
                 self._succeeded("feed", backoff)
+                self._tell_of_router()
                 _log.info("router %d is here", agent.routers.version)
         finally:
             self._following = False
@@ -146,6 +172,12 @@ class Daemon:
         rounds.kept_by_daemon = True
         rounds.on_committed = self._agent.unsettled.set
         await rounds.run(self._agent.connect(), self._agent.standing())
+
+    def _tell_of_router(self) -> None:
+        routers = self._agent.routers
+        if routers.router is not None:
+            weights = routers.router.router
+            self._observer.router_came(weights.version, weights.sum_digest, routers.received_unix_ms)
 
     async def _try_routers(self, _: Backoff) -> None:
         """Try each new version on our hold-outs; another edition of it has the same weights."""
@@ -216,6 +248,7 @@ class Daemon:
             await asyncio.to_thread(agent.routers.load, embedder, agent.manifest())
         except RidgewayError as error:
             _log.warning("the router on disk is of no use: %s", error)
+        self._tell_of_router()
 
     def status(self) -> m.NodeStatus:
         """The node as it sees itself."""
@@ -234,27 +267,35 @@ class Daemon:
         require_own(context, self._agent.state.require_membership(), self._settings.now())
 
 
-async def serve(settings: NodeSettings, stop: asyncio.Event, on_ready: Callable[[str], None] = lambda _: None) -> None:
+async def serve(
+    settings: NodeSettings, stop: asyncio.Event, on_ready: Callable[[Addresses], None] = lambda _: None
+) -> None:
     """Run a node until `stop` is set, then let running calls end.
 
     Args:
         settings: see there.
         stop: ends the daemon.
-        on_ready: told where routing is served over the network, or an empty string.
+        on_ready: told what is served over the network.
 
     Raises:
         DataDirectoryError: the directory cannot be used, or another node runs on it.
+        BadHttpSettings: the page cannot be served as asked.
         CannotListen: the address is taken, or the node has not joined and so has no certificate to serve with.
         EmbedderError: the node has joined, and its embedder is gone.
     """
     directory = DataDirectory(settings.data_dir, "node", create=True)
     with directory.locked():
         agent = Agent(directory, settings.now)
-        daemon = Daemon(agent, settings)
+        page = _page(settings.http)
+        observer: Observer = page.metrics if page else Unobserved()
+        daemon = Daemon(agent, settings, observer)
         try:
-            async with _listening(settings, agent, daemon) as address:
+            async with (
+                _listening(settings, agent, daemon, observer) as address,
+                page.served(agent, daemon.status) if page else nullcontext("") as http,
+            ):
                 await daemon.load_router()
-                on_ready(address)
+                on_ready(Addresses(address, http))
                 await _run_until(stop, daemon)
                 _log.info("shutting down")
         finally:
@@ -274,15 +315,16 @@ async def _run_until(stop: asyncio.Event, daemon: Daemon) -> None:
 
 
 @asynccontextmanager
-async def _listening(settings: NodeSettings, agent: Agent, daemon: Daemon) -> AsyncIterator[str]:
-    refused = RefusalInterceptor(REFUSALS, lambda reason, method: _log.debug("refused %s: %s", method, reason))
+async def _listening(settings: NodeSettings, agent: Agent, daemon: Daemon, observer: Observer) -> AsyncIterator[str]:
+    interceptors = [CallInterceptor(observer), RefusalInterceptor(REFUSALS, observer.refused)]
     control = ControlService(agent, daemon.status)
-    beside = RoutingService(agent.routers, lambda _: None)
-    servers = [Server({rpc.ROUTING: beside.handlers(), rpc.NODE_CONTROL: control.handlers()}, [refused])]
+    beside = RoutingService(agent.routers, lambda _: None, observer)
+    servers = [Server({rpc.ROUTING: beside.handlers(), rpc.NODE_CONTROL: control.handlers()}, interceptors)]
     socket = bind(servers[0].grpc, agent.directory.path, SOCKET)
     address = ""
     if settings.listen:
-        remote = Server({rpc.ROUTING: RoutingService(agent.routers, daemon.require_own).handlers()}, [refused])
+        service = RoutingService(agent.routers, daemon.require_own, observer)
+        remote = Server({rpc.ROUTING: service.handlers()}, interceptors)
         address = _bind(remote, settings.listen, agent)
         servers.append(remote)
     for server in servers:
@@ -293,6 +335,14 @@ async def _listening(settings: NodeSettings, agent: Agent, daemon: Daemon) -> As
         await asyncio.gather(*(server.stop() for server in servers))
         socket.close()
         (agent.directory.path / SOCKET).unlink(missing_ok=True)
+
+
+def _page(http: HttpSettings | None) -> "NodePage | None":
+    if http is None:
+        return None
+    from ridgeway.node.page import NodePage  # noqa: PLC0415 - an extra
+
+    return NodePage(http)
 
 
 def _bind(server: Server, listen: str, agent: Agent) -> str:

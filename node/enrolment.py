@@ -19,6 +19,7 @@ from ridgeway.node.link import AUTHORITY_FILE, CALL_TIMEOUT_S, write_credential
 from ridgeway.node.state import Membership, NodeState
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
+from ridgeway.runtime.call_metadata import call_metadata
 from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.runtime.pinning import fetch_pinned_authority
 from ridgeway.runtime.remote_errors import translated
@@ -140,6 +141,6 @@ async def _call(
     request: rpc.Request,
 ) -> rpc.Response:
     try:
-        return await rpc.call(channel, method, request, timeout_s=CALL_TIMEOUT_S)
+        return await rpc.call(channel, method, request, timeout_s=CALL_TIMEOUT_S, metadata=call_metadata())
     except grpc.aio.AioRpcError as error:
         raise translated(error, invitation.address) from error

@@ -19,6 +19,7 @@ from ridgeway.node.router_reader import RouterReader, membership_of
 from ridgeway.node.state import NotJoined
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
+from ridgeway.runtime.call_metadata import call_metadata
 from ridgeway.runtime.data_dir import DataDirectory, DataDirectoryInUse
 from ridgeway.runtime.local_socket import connect
 from ridgeway.runtime.remote_errors import Unreachable, translated
@@ -135,5 +136,5 @@ async def _through_daemon(
     on_progress: OnProgress,
 ) -> None:
     async with _daemon(directory) as channel:
-        async for news in rpc.watch(channel, method, request):
+        async for news in rpc.watch(channel, method, request, metadata=call_metadata()):
             on_progress(news)

@@ -11,6 +11,7 @@ import grpc
 from ridgeway.crypto.certificates import validity
 from ridgeway.errors import RidgewayError
 from ridgeway.proto import rpc
+from ridgeway.runtime.call_metadata import call_metadata
 from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.runtime.remote_errors import Refused, Unreachable, translated
 from ridgeway.runtime.tls import MemberTls, member_channel
@@ -124,7 +125,7 @@ class Link:
         """
         async with self.channel() as channel:
             try:
-                return await rpc.call(channel, method, request, timeout_s=CALL_TIMEOUT_S)
+                return await rpc.call(channel, method, request, timeout_s=CALL_TIMEOUT_S, metadata=call_metadata())
             except grpc.aio.AioRpcError as error:
                 raise translated(error, self.address) from error
 

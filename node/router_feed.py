@@ -9,6 +9,7 @@ from ridgeway.node.link import Link
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.router_artifact import ARTIFACT_BYTES_MAX, BadRouterArtifact
+from ridgeway.runtime.call_metadata import call_metadata
 from ridgeway.runtime.remote_errors import Unreachable, translated
 
 
@@ -47,7 +48,7 @@ async def watch(link: Link, known: tuple[int, int]) -> AsyncIterator[bytes]:
     """
     assembly = ArtifactAssembly()
     async with link.channel() as channel:
-        call = rpc.watch(channel, rpc.WATCH_ROUTER, m.WatchRouterRequest(*known))
+        call = rpc.watch(channel, rpc.WATCH_ROUTER, m.WatchRouterRequest(*known), metadata=call_metadata())
         try:
             with link.told_of_replacement(call.cancel):
                 async for piece in call:

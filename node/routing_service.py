@@ -10,6 +10,7 @@ from ridgeway.errors import RidgewayError
 from ridgeway.expert_choice import Objective
 from ridgeway.fallback import Fallback, Outcome
 from ridgeway.feature_map import Router
+from ridgeway.node.observer import RoutingObserver, Unobserved
 from ridgeway.node.router_store import RouterStore
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
@@ -37,9 +38,15 @@ class BadRouteRequest(RidgewayError):
 class RoutingService:
     """Answers from the newest router at hand, whether the coordinator is there or not."""
 
-    def __init__(self, routers: RouterStore, authorise: Callable[[grpc.aio.ServicerContext], None]) -> None:
+    def __init__(
+        self,
+        routers: RouterStore,
+        authorise: Callable[[grpc.aio.ServicerContext], None],
+        observer: RoutingObserver | None = None,
+    ) -> None:
         self._routers = routers
         self._authorise = authorise
+        self._observer = observer or Unobserved()
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What the server registers."""
@@ -50,8 +57,14 @@ class RoutingService:
         self._authorise(context)
         router = self._routers.require()
         choose = _chooser(router, request)
-        decision = await asyncio.to_thread(router.route, request.prompt, _top_k(request.top_k))
-        return m.RouteResponse(decision_message(choose(decision)))
+        top_k = _top_k(request.top_k)
+        try:
+            decision = choose(await asyncio.to_thread(router.route, request.prompt, top_k))
+        except NoKnownToken:
+            self._observer.unroutable()
+            raise
+        self._count(decision)
+        return m.RouteResponse(decision_message(decision))
 
     async def route_batch(
         self, request: m.RouteBatchRequest, context: grpc.aio.ServicerContext
@@ -64,7 +77,16 @@ class RoutingService:
             raise BadRouteRequest(f"a call takes {most} prompts, not {len(request.prompts)}; split the batch")
         choose = _chooser(router, request)
         outcomes = await asyncio.to_thread(router.route_batch, request.prompts, _top_k(request.top_k))
-        return m.RouteBatchResponse(tuple(_entry(choose(outcome)) for outcome in outcomes))
+        chosen = [choose(outcome) for outcome in outcomes]
+        for outcome in chosen:
+            self._count(outcome)
+        return m.RouteBatchResponse(tuple(_entry(outcome) for outcome in chosen))
+
+    def _count(self, outcome: Outcome) -> None:
+        if isinstance(outcome, NoKnownToken):
+            self._observer.unroutable()
+        else:
+            self._observer.routed(outcome.domain, outcome.confidence, fallback=outcome.fallback)
 
 
 def _chooser(router: Router, request: m.RouteRequest | m.RouteBatchRequest) -> Chooser:

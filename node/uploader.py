@@ -11,6 +11,7 @@ from ridgeway.crypto.payload_digest import CHUNK_BYTES
 from ridgeway.node.link import Link
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
+from ridgeway.runtime.call_metadata import call_metadata
 from ridgeway.runtime.remote_errors import Malformed, Unreachable, translated
 
 # Waiting for a place among other uploads is included, so this is generous.
@@ -35,7 +36,7 @@ async def upload(link: Link, record: m.SignedRecord, payload: Path, on_sent: OnS
         Unreachable, Refused: it did not succeed.
     """
     async with link.channel() as channel:
-        call = rpc.converse(channel, rpc.CONTRIBUTE)
+        call = rpc.converse(channel, rpc.CONTRIBUTE, metadata=call_metadata())
         try:
             return await _converse(call, record, payload, on_sent)
         except grpc.aio.AioRpcError as error:

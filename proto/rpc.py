@@ -15,6 +15,7 @@ from ridgeway.proto.codec import decoder, encoder
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+Metadata = tuple[tuple[str, str], ...]
 
 
 class Arity(Enum):
@@ -83,18 +84,24 @@ def handlers(service: str, behaviours: Mapping[Method[Any, Any], Any]) -> grpc.G
 
 
 async def call(
-    channel: grpc.aio.Channel, method: Method[Request, Response], request: Request, *, timeout_s: float
+    channel: grpc.aio.Channel,
+    method: Method[Request, Response],
+    request: Request,
+    *,
+    timeout_s: float,
+    metadata: Metadata = (),
 ) -> Response:
     """Run a unary RPC."""
     run = channel.unary_unary(method.path, encoder(method.request), decoder(method.response))
-    return cast(Response, await run(request, timeout=timeout_s))
+    return cast(Response, await run(request, timeout=timeout_s, metadata=metadata))
 
 
 def watch(
-    channel: grpc.aio.Channel, method: Method[Request, Response], request: Request
+    channel: grpc.aio.Channel, method: Method[Request, Response], request: Request, *, metadata: Metadata = ()
 ) -> "grpc.aio.UnaryStreamCall[Request, Response]":
     """Start an RPC whose answers stream; cancel the call to end it."""
-    return channel.unary_stream(method.path, encoder(method.request), decoder(method.response))(request)
+    start = channel.unary_stream(method.path, encoder(method.request), decoder(method.response))
+    return start(request, metadata=metadata)
 
 
 def converse(
@@ -103,7 +110,8 @@ def converse(
     requests: AsyncIterable[Request] | None = None,
     *,
     timeout_s: float | None = None,
+    metadata: Metadata = (),
 ) -> "grpc.aio.StreamStreamCall[Request, Response]":
     """Start an RPC in which both sides stream."""
     start = channel.stream_stream(method.path, encoder(method.request), decoder(method.response))
-    return start(requests, timeout=timeout_s)
+    return start(requests, timeout=timeout_s, metadata=metadata)

@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 import grpc
 
 from ridgeway.errors import RidgewayError
+from ridgeway.runtime.interception import wrapped
+from ridgeway.runtime.logs import described
 
 _log = logging.getLogger("ridgeway.rpc")
 
@@ -62,18 +64,11 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         handler = await continuation(details)
         if handler is None:
             return handler
-        if handler.response_streaming:
-            behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
-            make = (
-                grpc.stream_stream_rpc_method_handler
-                if handler.request_streaming
-                else grpc.unary_stream_rpc_method_handler
-            )
-            wrapped: Any = self._streaming(behaviour, details.method)
-        else:
-            behaviour, make = handler.unary_unary, grpc.unary_unary_rpc_method_handler
-            wrapped = self._unary(behaviour, details.method)
-        return make(wrapped, handler.request_deserializer, handler.response_serializer)
+        return wrapped(
+            handler,
+            lambda behaviour: self._unary(behaviour, details.method),
+            lambda behaviour: self._streaming(behaviour, details.method),
+        )
 
     def _unary(self, behaviour: Any, method: str) -> Any:
         async def run(request: Any, context: grpc.aio.ServicerContext) -> Any:
@@ -101,7 +96,7 @@ class RefusalInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         if isinstance(error, RidgewayError):
             _log.info("refused %s: %s: %s", method, type(error).__name__, error)
             await context.abort(self._status(error), str(error))
-        _log.exception("failed in %s", method, exc_info=error)
+        _log.error("failed in %s: %s", method, described(error))
         await context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log says why")
         raise AssertionError("abort always raises")
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from ridgeway.cli.evaluate import evaluation_document, print_evaluation
 from ridgeway.cli.local_federation import Joined, LocalFederation
-from ridgeway.cli.trial_view import trial_document
 from ridgeway.evaluation import Evaluation, evaluate
 from ridgeway.node.prompts import PromptSource, read_prompts
+from ridgeway.proto.status_document import trial_document
 
 
 async def run(

@@ -12,7 +12,7 @@ def lowest(pyproject: Path) -> list[str]:
     project = tomllib.loads(pyproject.read_text())["project"]
     extras = project["optional-dependencies"]
     requirements = project["dependencies"] + [
-        name for extra in ("test", "parquet", "compare", "plot", "gateway") for name in extras[extra]
+        name for extra in ("test", "parquet", "compare", "plot", "gateway", "http", "otel") for name in extras[extra]
     ]
     return [f"{match['name']}=={match['version']}" for match in map(REQUIREMENT.fullmatch, requirements) if match]
 

@@ -14,13 +14,14 @@ from running import Running
 
 from ridgeway.manifest import Manifest
 from ridgeway.node.control_service import SOCKET
-from ridgeway.node.daemon import NodeSettings, serve
+from ridgeway.node.daemon import Addresses, NodeSettings, serve
 from ridgeway.node.handover import join_federation, leave_federation, node_status
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.local_socket import connect
 from ridgeway.statistics import TokenHistogram, encode_contribution, gram
 from ridgeway.sums import FederationSum
+from ridgeway.web.settings import HttpSettings
 
 
 def write_prompts(path: Path, prompts: Iterable[str]) -> Path:
@@ -126,12 +127,13 @@ async def daemon(
     listen: str | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     probe_s: float = 0.0,
-) -> AsyncIterator[str]:
-    """Run a node's daemon while the block runs; gives the address of its routing, if it listens."""
+    http: HttpSettings | None = None,
+) -> AsyncIterator[Addresses]:
+    """Run a node's daemon while the block runs; gives where it serves beside its socket."""
     stop = asyncio.Event()
-    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    ready: asyncio.Future[Addresses] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
-        serve(NodeSettings(node.data_dir, listen, refresh_s, now, probe_s), stop, ready.set_result)
+        serve(NodeSettings(node.data_dir, listen, refresh_s, now, probe_s, http), stop, ready.set_result)
     )
     waiting: set[asyncio.Future[Any]] = {task, ready}
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -19,6 +19,7 @@ from ridgeway.manifest import FeatureMap, Masking
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.local_socket import connect
+from ridgeway.web.settings import HttpSettings
 
 DIMENSION = 9
 
@@ -78,6 +79,7 @@ async def running(
     certificate_lifetime: timedelta = timedelta(hours=24),
     port: int = 0,
     wishes: Wishes | None = None,
+    http: HttpSettings | None = None,
 ) -> AsyncIterator[Running]:
     """Run a coordinator while the block runs."""
     toy = embedder or light_client.fingerprint(dimension)
@@ -90,6 +92,7 @@ async def running(
         port=port,
         certificate_lifetime=certificate_lifetime,
         now=clock,
+        http=http,
     )
     task = asyncio.create_task(serve(settings, stop, ready.set_result))
     waiting: list[asyncio.Future[object]] = [task, ready]  # type: ignore[list-item]

@@ -1,53 +1,17 @@
 """The whole story through the command line, in real processes on loopback with real TLS."""
 
 import json
-import signal
 import stat
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+from cli_running import daemon, document, ridgeway
 
 from ridgeway.samples import test_path as held_out_path
 from ridgeway.samples import train_path
 
-TIMEOUT_S = 60
 # One owner after another, which masking would have wait for each other.
 OPEN = ("--masking", "off")
-
-
-def ridgeway(*arguments: str, stdin: str = "", code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "ridgeway.cli.main", *arguments],
-        input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
-    return done.stdout or done.stderr
-
-
-def document(*arguments: str, stdin: str = "", code: int = 0) -> Any:
-    return json.loads(ridgeway(*arguments, "--json", stdin=stdin, code=code))
-
-
-@contextmanager
-def daemon(log: Path, *arguments: str) -> Iterator[dict[str, Any]]:
-    """Run a daemon; it must be ready, and end with code 0 on SIGTERM."""
-    with log.open("a") as errors:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "ridgeway.cli.main", *arguments, "--json"],
-            stdout=subprocess.PIPE, stderr=errors, text=True,
-        )  # fmt: skip
-    assert child.stdout is not None
-    try:
-        yield json.loads(child.stdout.readline())
-    finally:
-        child.send_signal(signal.SIGTERM)
-        assert child.wait(TIMEOUT_S) == 0, log.read_text()[-2000:]
-        child.stdout.close()
 
 
 @pytest.fixture

@@ -188,20 +188,20 @@ async def test_over_the_network_only_the_own_owner_may_ask(coordinator: Running,
     beta = (await coordinator.owner("beta")).tls
     assert beta is not None
     name = owner_dns_name("alpha")
-    async with daemon(node, listen="127.0.0.1:0") as address:
+    async with daemon(node, listen="127.0.0.1:0") as at:
         await node.until(lambda status: status.router_version >= 1)
         request = m.RouteRequest("w0")
-        async with member_channel(address, own, name) as channel:
+        async with member_channel(at.routing, own, name) as channel:
             assert (await rpc.call(channel, rpc.ROUTE, request, timeout_s=5)).decision is not None
         async with (
             refused(grpc.StatusCode.PERMISSION_DENIED, "node of alpha"),
-            member_channel(address, beta, name) as channel,
+            member_channel(at.routing, beta, name) as channel,
         ):
             await rpc.call(channel, rpc.ROUTE, request, timeout_s=5)
-        async with refused(grpc.StatusCode.UNIMPLEMENTED, ""), member_channel(address, own, name) as channel:
+        async with refused(grpc.StatusCode.UNIMPLEMENTED, ""), member_channel(at.routing, own, name) as channel:
             await rpc.call(channel, rpc.NODE_STATUS, m.GetNodeStatusRequest(), timeout_s=5)
         for stranger in (_foreign(own), None):
-            async with refused(grpc.StatusCode.UNAVAILABLE, ""), _channel(address, own, name, stranger) as channel:
+            async with refused(grpc.StatusCode.UNAVAILABLE, ""), _channel(at.routing, own, name, stranger) as channel:
                 await rpc.call(channel, rpc.ROUTE, request, timeout_s=5)
 
 
@@ -251,8 +251,8 @@ async def test_enrolment_is_not_served_by_a_node(coordinator: Running, node: Nod
     await node.join(await coordinator.invite("alpha"), {"math": math})
     own = read_tls(DataDirectory(node.data_dir, "node"))
     async with (
-        daemon(node, listen="127.0.0.1:0") as address,
+        daemon(node, listen="127.0.0.1:0") as at,
         refused(grpc.StatusCode.UNAVAILABLE, ""),
-        enrolment_channel(address, own.authority_pem) as channel,
+        enrolment_channel(at.routing, own.authority_pem) as channel,
     ):
         await rpc.call(channel, rpc.DESCRIBE, m.DescribeRequest(), timeout_s=5)

@@ -10,12 +10,13 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from toy import toy_embedder
 
 from ridgeway.cli.explain_page import page
-from ridgeway.cli.explain_view import explanation_document, visible
+from ridgeway.cli.explain_view import visible
 from ridgeway.embedder import Embedder, fingerprint
 from ridgeway.explanation import explain, pieces
 from ridgeway.fallback import BadFallback, Fallback
 from ridgeway.feature_map import Router, ready_router
 from ridgeway.manifest import DecisionRule, FeatureMap, Manifest, PooledSettings, RoutingSettings
+from ridgeway.proto.decision_document import explanation_document
 from ridgeway.router import Expert, RouterWeights
 from ridgeway.routing import Decision, NoKnownToken
 

@@ -22,6 +22,7 @@ PACKAGES = {
     "cli",
     "samples",
     "secagg",
+    "web",
 }
 
 # What each folder may import of the others, besides itself.
@@ -34,8 +35,9 @@ ALLOWED = {
     "embedders": {"core"},
     "runtime": {"core", "crypto"},
     "samples": {"core"},
-    "coordinator": {"core", "crypto", "proto", "protocol", "secagg", "embedders", "runtime"},
-    "node": {"core", "crypto", "proto", "protocol", "secagg", "embedders", "runtime"},
+    "web": {"core", "proto"},
+    "coordinator": {"core", "crypto", "proto", "protocol", "secagg", "embedders", "runtime", "web"},
+    "node": {"core", "crypto", "proto", "protocol", "secagg", "embedders", "runtime", "web"},
     "gateway": {"core", "crypto", "proto", "embedders", "runtime", "node"},
     "baselines": {"core", "proto"},
     "cli": PACKAGES - {"cli"},
@@ -43,6 +45,10 @@ ALLOWED = {
 
 # crypto knows of the core only how to fail and how numbers are encoded.
 CRYPTO_MAY_SEE = {"ridgeway.errors", "ridgeway.fixed_point"}
+
+# The page knows what a status says, and nothing of gRPC or of a database.
+WEB_MAY_SEE = {"ridgeway.proto.messages", "ridgeway.proto.status_document"}
+WEB_MUST_NOT_SEE = {"grpc", "sqlite3"}
 
 # No socket, file, clock, thread or random number inside the mathematics and the protocols.
 IMPURE = {
@@ -96,6 +102,13 @@ def test_crypto_sees_of_the_core_only_errors_and_fixed_point() -> None:
         name.rpartition(".")[0] for path in sources("crypto") for name in imported(path) if folder_of(name) == "core"
     }
     assert seen <= CRYPTO_MAY_SEE
+
+
+def test_the_page_takes_plain_data_only() -> None:
+    names = {name for path in sources("web") for name in imported(path)}
+    wire = {name for name in names if folder_of(name) == "proto"}
+    assert {seen for seen in wire if not any(seen.startswith(allowed) for allowed in WEB_MAY_SEE)} == set()
+    assert not {name.split(".")[0] for name in names} & WEB_MUST_NOT_SEE
 
 
 @pytest.mark.parametrize("folder", PURE)

@@ -13,7 +13,19 @@ from click.testing import CliRunner, Result
 from ridgeway.cli.main import ridgeway
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("numpy", "scipy", "grpc", "transformers", "tokenizers", "huggingface_hub", "rich", "cryptography", "aiohttp")
+HEAVY = (
+    "numpy",
+    "scipy",
+    "grpc",
+    "transformers",
+    "tokenizers",
+    "huggingface_hub",
+    "rich",
+    "cryptography",
+    "aiohttp",
+    "prometheus_client",
+    "opentelemetry",
+)
 
 
 def run(*arguments: str, **variables: str) -> Result:
@@ -115,6 +127,24 @@ def test_a_refusal_is_one_sentence_and_exit_code_1(arguments: list[str], sentenc
     document = json.loads(run(*arguments, "--data-dir", str(folder), "--json").output)
     assert set(document) == {"error", "message"}
     assert any(part in document["message"] for part in sentence.split("|"))
+
+
+@pytest.mark.parametrize("command", ["coordinator", "node"])
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--http", "192.0.2.1:8443"], "--http-token-file"),
+        (["--http", "nowhere"], "no HOST:PORT"),
+        (["--http", "127.0.0.1:0", "--http-key", "k.pem"], "--http-certificate"),
+        (["--http-token-file", "token"], "add --http"),
+    ],
+)
+def test_http_that_is_not_safe_is_refused_before_anything_is_made(
+    command: str, options: list[str], sentence: str, tmp_path: Path
+) -> None:
+    result = run(command, "--data-dir", str(tmp_path / "x"), *options)
+    assert (result.exit_code, sentence in result.output) == (1, True), result.output
+    assert not (tmp_path / "x").exists()
 
 
 def captured(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from toy import toy_embedder
 
-from ridgeway.cli.trial_view import is_too_small, trial_document, trial_tables
+from ridgeway.cli.trial_view import trial_tables
 from ridgeway.coordinator.ledger import Ledger
 from ridgeway.coordinator.trials import Trials
 from ridgeway.manifest import Manifest
 from ridgeway.node.hold_outs import HoldOutDamaged, HoldOuts
 from ridgeway.proto import messages as m
 from ridgeway.proto.codec import encode
+from ridgeway.proto.status_document import is_too_small, trial_document
 
 MANIFEST = Manifest("test", toy_embedder().fingerprint)
 
