@@ -94,9 +94,8 @@ class Round:
     def __init__(self, size: int, dimension: int, dropouts: int) -> None:
         terms = m.RoundTerms(ROUND_VERSION, "bench", bytes(32), 1, os.urandom(NONCE_BYTES), m.RoundKind.INCREMENTAL)
         vector = np.arange(triangle.length(dimension), dtype=np.int64)
-        owners = {
-            f"{place:05}": Owner(f"{place:05}", vector, terms, os.urandom(ENTROPY_BYTES)) for place in range(size)
-        }
+        names = [f"{place:05}" for place in range(size)]
+        owners = {name: Owner(name, vector, terms, os.urandom(ENTROPY_BYTES)) for name in names}
         gone, moved = set(names[:dropouts]), dict.fromkeys(names, 0)
         invited = {name: owner.key.public_bytes for name, owner in owners.items()}
         self.aggregator = Aggregator(terms, invited, MIN_COHORT, lambda _: vector.size, 0.0)
