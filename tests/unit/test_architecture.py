@@ -18,6 +18,7 @@ PACKAGES = {
     "runtime",
     "coordinator",
     "node",
+    "privacy",
     "cli",
     "samples",
 }
@@ -29,10 +30,11 @@ ALLOWED = {
     "proto": {"core", "crypto"},
     "protocol": {"core", "crypto", "proto"},
     "embedders": {"core"},
+    "privacy": {"core"},
     "runtime": {"core", "crypto"},
     "samples": {"core"},
-    "coordinator": {"core", "crypto", "proto", "protocol", "embedders", "runtime"},
-    "node": {"core", "crypto", "proto", "protocol", "embedders", "runtime"},
+    "coordinator": {"core", "crypto", "proto", "protocol", "embedders", "runtime", "privacy"},
+    "node": {"core", "crypto", "proto", "protocol", "embedders", "runtime", "privacy"},
     "baselines": {"core", "proto"},
     "cli": PACKAGES - {"cli"},
 }
