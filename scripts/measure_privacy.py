@@ -4,19 +4,20 @@ Every domain is one owner, or as many as --owners says, which deal its prompts o
 one prompt of one owner; row counts are public. Compared, on pooled rows:
 
   moments        each owner releases its moment with noise; the router comes from `solve_noisy`
-  Gram, AdaSSP   each owner releases the whole triangle with noise; ridge regression with the ridge of AdaSSP (Wang
-                 2018), on means without columns of signs
+  Gram, AdaSSP   each owner releases the whole triangle with noise; ridge regression with the ridge of AdaSSP
+                 (Wang 2018)
 
 The rows are those of the embedder, those whitened by the package's sample prompts (none of which is an owner's), random
 projections of the latter, and the embedder's with columns of signs beside them, the whole scaled to length 1.
-Noise is each owner's own, sized for its own rows (local), or shares of all survivors, half of whom are honest, sized for
-the owner with the fewest rows (distributed).
+Noise is each owner's own, sized for its own rows (local), or shares of all survivors, half of whom are honest, sized
+for the domain's owner with the fewest rows (distributed).
 """
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ Rows = dict[str, npt.NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Rows of every domain's prompts in one space: float64, n x D, ending in the bias; and how many prompts are asked."""
+    """Rows of every domain's prompts in one space, float64, n x D, ending in the bias; how many prompts are asked."""
 
     name: str
     train: Rows = field(repr=False)
@@ -149,8 +150,11 @@ def spaces(train: Prompts, test: Prompts, embedder: Embedder, seed: int) -> Iter
 
     def space(name: str, source: Embedder, columns: int) -> Space:
         settings = PooledSettings(columns, seed)
-        parts = [{domain: rows_of(texts, source, settings) for domain, texts in part.items()} for part in (train, test)]
-        return Space(name, *({domain: bounded(rows) for domain, rows in part.items()} for part in parts), asked)
+        learned, tested = (
+            {domain: bounded(rows_of(texts, source, settings)) for domain, texts in part.items()}
+            for part in (train, test)
+        )
+        return Space(name, learned, tested, asked)
 
     white = space("whitened", WhitenedEmbedder(embedder, public), 0)
     for dimension in (64, 128, 256):
@@ -176,30 +180,29 @@ def projected(space: Space, dimension: int, seed: int) -> Space:
     def project(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return bounded(np.hstack([rows[:, :-1] @ directions, rows[:, -1:]]))
 
-    parts = [{domain: project(rows) for domain, rows in part.items()} for part in (space.train, space.test)]
-    return Space(f"{space.name}, projected", *parts, space.asked)
+    learned, tested = ({domain: project(rows) for domain, rows in part.items()} for part in (space.train, space.test))
+    return Space(f"{space.name}, projected", learned, tested, space.asked)
 
 
 def measured(
     space: Space, epsilons: Sequence[float], delta: float, owners: int, repetitions: int, seed: int
 ) -> Iterator[Measured]:
-    """Both releases on one space."""
+    """Both releases on one space; Gram matrices of wide rows or many owners take long and say little."""
     generator = np.random.default_rng(seed)
-    for epsilon in epsilons:
-        for distributed in (False, True) if np.isfinite(epsilon) else (False,):
-            noise = "none" if np.isinf(epsilon) else "distributed" if distributed else "local"
-            releases: dict[str, Callable[[], npt.NDArray[np.float64]]] = {
-                "moments": lambda e=epsilon, d=distributed: moments_router(space, owners, d, e, delta),
-                "Gram, AdaSSP": lambda e=epsilon, d=distributed: gram_router(space, owners, d, e, delta, generator),
-            }
-            for release, router in releases.items():
-                # The Gram matrices with noise of wide rows, and their spectra, take long and say little.
-                if release != "moments" and (space.dimension > 400 or owners > 1):
-                    continue
-                times = 1 if np.isinf(epsilon) else repetitions
-                found = [balanced_accuracy(router(), space) for _ in range(times)]
-                mean, spread = float(np.mean(found)), float(np.std(found))
-                yield Measured(release, space.name, space.dimension, owners, noise, epsilon, mean, spread)
+    releases = ["moments"] if space.dimension > 400 or owners > 1 else ["moments", "Gram, AdaSSP"]
+    for epsilon, distributed, release in product(epsilons, (False, True), releases):
+        if np.isinf(epsilon) and distributed:
+            continue
+        noise = "none" if np.isinf(epsilon) else "distributed" if distributed else "local"
+        found = []
+        for _ in range(1 if np.isinf(epsilon) else repetitions):
+            if release == "moments":
+                weights = moments_router(space, owners, distributed, epsilon, delta)
+            else:
+                weights = gram_router(space, owners, distributed, epsilon, delta, generator)
+            found.append(balanced_accuracy(weights, space))
+        mean, spread = float(np.mean(found)), float(np.std(found))
+        yield Measured(release, space.name, space.dimension, owners, noise, epsilon, mean, spread)
 
 
 def main() -> None:
