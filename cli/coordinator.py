@@ -32,6 +32,21 @@ def ridge_or_auto(text: str) -> float | str:
     return text if text == "auto" else value
 
 
+def budget(text: str) -> tuple[float, float]:
+    """EPSILON,DELTA; for click, as the type of an option.
+
+    Raises:
+        click.BadParameter: it is not.
+    """
+    try:
+        epsilon, delta = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not EPSILON,DELTA; try 3,1e-6") from error
+    if not (0 < epsilon < float("inf") and 0 < delta < 1):
+        raise click.BadParameter(f"epsilon must be positive and delta between 0 and 1, not {text}; try 3,1e-6")
+    return epsilon, delta
+
+
 def votes_or_auto(text: str) -> int | str:
     """`auto`, or a number of votes; for click, as the type of an option.
 
@@ -100,6 +115,19 @@ def votes_or_auto(text: str) -> int | str:
     help="With --masking required: owners with a change that a round needs before it starts. [new federation: 3]",
 )
 @click.option(
+    "--dp",
+    type=budget,
+    metavar="EPSILON,DELTA",
+    help="Differential privacy of each owner's prompts: noise is added to what leaves a node, by a budget for all that"
+    " an owner ever contributes to a domain. Needs the extra dp. [new federation: none]",
+)
+@click.option(
+    "--dp-contributions",
+    type=click.IntRange(1),
+    metavar="N",
+    help="With --dp: for how many contributions to a domain the budget is. [new federation: 1]",
+)
+@click.option(
     "--top-k",
     type=votes_or_auto,
     metavar="auto|K",
@@ -136,7 +164,7 @@ def coordinator(
 ) -> None:
     """Run the coordinator of a federation; the first start founds it.
 
-    What the federation agrees on (embedder, features, mass, ridge, prior correction, top-k, rule) is fixed by the first
+    What the federation agrees on (embedder, features, mass, masking, privacy, ridge, top-k, rule) is fixed by the first
     start. It runs until SIGTERM or Ctrl-C.
     """
     from ridgeway.coordinator.daemon import CoordinatorSettings, Endpoints, serve
@@ -179,6 +207,8 @@ def _wishes(
     columns: int | None,
     masking: str | None,
     min_cohort: int | None,
+    dp: tuple[float, float] | None,
+    dp_contributions: int | None,
 ) -> "Wishes":
     from ridgeway.coordinator.founding import Wishes
     from ridgeway.manifest import FeatureMap, Masking, MassRule
@@ -194,6 +224,8 @@ def _wishes(
         prior_correction=None if prior_correction is None else prior_correction == "on",
         top_k=top_k,
         rule=rule,
+        privacy=dp,
+        privacy_contributions=dp_contributions,
     )
 
 

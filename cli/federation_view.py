@@ -112,6 +112,8 @@ def _summary(status: "m.FederationStatus") -> str:
         warning = "".join(f"\n{line}" for line in _round_lines(status.rounds))
         if (manifest["feature_map"], manifest["mass"]) == ("tokens", "owner"):
             warning += "\nmass owner with token features lets the coordinator tell the owners of a masked sum apart"
+    if manifest.get("privacy"):
+        warning += "\ndifferential privacy of epsilon {epsilon:g}, delta {delta:g}".format(**manifest["privacy"])
     return (
         f"router {status.router_version or 'not yet made'}"
         f"{', published ' + str(iso_time(status.published_unix_ms)) if status.published_unix_ms else ''}\n"
@@ -140,6 +142,9 @@ def _print_node(console: Any, node: "m.NodeStatus") -> None:
         f"{node.owner}, {where} {node.coordinator_address}, router {node.router_version or '-'}", highlight=False
     )
     console.print(f"identity sha256:{node.identity_sha256}", style="dim", highlight=False)
+    for domain in node.domains:
+        if domain.budget_spent:
+            console.print(f"{domain.domain}: {domain.budget_spent:.0%} of its privacy budget is spent", highlight=False)
     if node.waiting:
         console.print(f"its part of the sum waits: {node.waiting}", style="yellow", highlight=False)
     if node.last_error:

@@ -21,7 +21,7 @@ def plain_digest(data_dirs: Iterable[Path]) -> str:
         state = NodeState(data_dir / STATE_FILE, read_only=True)
         manifest = Manifest.from_json(state.require_membership().manifest_json.encode())
         if total is None:
-            total, digest = FederationSum(manifest.dimension, manifest.fraction_bits), manifest.digest()
+            total, digest = FederationSum(manifest.layout), manifest.digest()
         for domain, held in state.last_committed().items():
             total.add(domain, numbers(data_dir / "payloads", held), held.rows)
         state.close()

@@ -10,8 +10,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from ridgeway import triangle
-from ridgeway.contribution_check import ContributionCheck, ContributionRefused
+from ridgeway.contribution_check import ContributionRefused, check_of
 from ridgeway.coordinator.ledger import CommittedRound, Entry, Ledger, Member
 from ridgeway.coordinator.masked_total import MaskedTotals
 from ridgeway.coordinator.membership import Membership, NotAMember
@@ -130,7 +129,7 @@ class Federation:
         return self.totals.read(named)
 
     def _rebuilt_sum(self) -> FederationSum:
-        total = FederationSum(self.manifest.dimension, self.manifest.fraction_bits)
+        total = FederationSum(self.manifest.layout)
         standing = [entry for entry in self.ledger.entries() if entry.payload_digest is not None]
         self.payloads.keep_only((entry.payload_key for entry in standing), time.time())
         for entry in standing:
@@ -163,7 +162,7 @@ class Federation:
             raise WrongManifest(
                 "these statistics were computed under another manifest; fetch it and compute them again"
             )
-        size = body.bytes_per_number * triangle.length(self.manifest.dimension)
+        size = body.bytes_per_number * self.manifest.layout.numbers
         if body.payload_bytes != size:
             raise WrongPayloadSize(
                 f"a payload here has {size} bytes at {body.bytes_per_number} a number, this one {body.payload_bytes}; "
@@ -192,7 +191,7 @@ class Federation:
         """Open the file that an offer's payload goes to, with what an earlier try left of it."""
         body, manifest = offer.body, self.manifest
         assembly = UploadAssembly(body.payload_bytes, body.chunk_digests)
-        check = ContributionCheck(manifest.dimension, manifest.mass, manifest.fraction_bits, body.rows)
+        check = check_of(manifest.layout, manifest.mass, body.rows)
         return self.payloads.resume(offer.key, assembly, Unpacker(body.bytes_per_number), check)
 
     def finish(self, offer: Offer, staged: StagedPayload) -> None:
@@ -296,10 +295,10 @@ class Federation:
             InconsistentSum: the sum cannot be one of contributions; nothing was changed.
         """
         manifest = self.manifest
-        part = as_sum(manifest.dimension, manifest.fraction_bits, summed.domains, summed.vector)
+        part = as_sum(manifest.layout, summed.domains, summed.vector)
         before = self.sum
         if terms.kind is RoundKind.FULL:
-            before = FederationSum(manifest.dimension, manifest.fraction_bits)
+            before = FederationSum(manifest.layout)
         total = before.plus(part, manifest.mass)
         named = self.totals.write(total)
         places = {body.owner: body.remaining for body in summed.survivors if body.domains or body.remaining}

@@ -17,12 +17,15 @@ from ridgeway.manifest import (
     DecisionRule,
     FeatureMap,
     Manifest,
+    ManifestError,
     Masking,
     MassRule,
     PooledSettings,
+    PrivacySettings,
     RoutingSettings,
     SolverSettings,
 )
+from ridgeway.privacy.agreement import agree
 from ridgeway.runtime.data_dir import DataDirectory
 
 _AUTHORITY_CERTIFICATE = "authority.pem"
@@ -53,18 +56,26 @@ class Wishes:
     columns: int | None = None
     masking: Masking | None = None
     min_cohort: int | None = None
+    privacy: tuple[float, float] | None = None
+    privacy_contributions: int | None = None
 
     def manifest(self, federation_id: str, embedder: EmbedderFingerprint) -> Manifest:
-        """The manifest of a new federation."""
+        """The manifest of a new federation.
+
+        Raises:
+            ManifestError, PrivacyError: the wishes do not fit together.
+        """
         features, masking = self.features or FeatureMap.POOLED, self.masking or Masking.REQUIRED
-        mass = self.mass or _default_mass(features, masking)
+        privacy = self._privacy()
+        mass = self.mass or (_default_mass(features, masking) if privacy is None else MassRule.TOKENS)
+        columns = self.columns if self.columns is not None or privacy is None else 0
         solver = POOLED_SOLVER if features is FeatureMap.POOLED else SolverSettings()
         pooled = PooledSettings()
         return Manifest(
             federation_id=federation_id,
             embedder=embedder,
             feature_map=features,
-            pooled=PooledSettings(pooled.columns if self.columns is None else self.columns, pooled.seed),
+            pooled=PooledSettings(pooled.columns if columns is None else columns, pooled.seed),
             fraction_bits=FRACTION_BITS[mass],
             mass=mass,
             masking=masking,
@@ -76,7 +87,17 @@ class Wishes:
                 prior_correction=solver.prior_correction if self.prior_correction is None else self.prior_correction,
             ),
             routing=self._routing(),
+            privacy=privacy,
         )
+
+    def _privacy(self) -> PrivacySettings | None:
+        if self.privacy is None:
+            if self.privacy_contributions is not None:
+                raise ManifestError("--dp-contributions says what a budget is for; give the budget with --dp")
+            return None
+        if self.ridge is not None:
+            raise ManifestError("with --dp the ridge follows from the noise; leave --ridge out")
+        return agree(*self.privacy, self.privacy_contributions or 1)
 
     def _routing(self) -> RoutingSettings:
         default = RoutingSettings()
@@ -93,6 +114,7 @@ class Wishes:
         Raises:
             ManifestIsFixed: one is not.
         """
+        privacy = manifest.privacy
         agreed = {
             "--mass": (self.mass, manifest.mass),
             "--ridge": (None if self.ridge is None else _ridge(self.ridge) or _AUTO, _agreed_ridge(manifest.solver)),
@@ -103,6 +125,8 @@ class Wishes:
             "--masking": (self.masking, manifest.masking),
             "--min-cohort": (self.min_cohort, manifest.min_cohort),
             "--columns": (self.columns, manifest.pooled.columns),
+            "--dp": (_budget(self.privacy), _budget((privacy.epsilon, privacy.delta) if privacy else None) or "none"),
+            "--dp-contributions": (self.privacy_contributions, privacy and privacy.contributions),
         }
         for option, (wish, fact) in agreed.items():
             if wish is not None and wish != fact:
@@ -187,6 +211,10 @@ def _found(directory: DataDirectory, manifest: Manifest, now: datetime) -> None:
         ledger.found({_MANIFEST: manifest.to_json(), "revision": b"0"})
     finally:
         ledger.close()
+
+
+def _budget(privacy: tuple[float, float] | None) -> str | None:
+    return None if privacy is None else f"{privacy[0]:g},{privacy[1]:g}"
 
 
 def _agreed_ridge(solver: SolverSettings) -> float | str:

@@ -46,18 +46,18 @@ class MaskedTotals:
         """
         manifest = self.manifest
         if named is None:
-            return FederationSum(manifest.dimension, manifest.fraction_bits)
+            return FederationSum(manifest.layout)
         stated = json.loads(named)
         domains = tuple(stated["domains"])
         try:
             data = (self.folder / stated["file"]).read_bytes()
         except FileNotFoundError:
             data = b""
-        expected = 8 * length(manifest.dimension, len(domains))
+        expected = 8 * length(manifest.layout, len(domains))
         if len(data) != expected or hashlib.sha256(data).hexdigest() != stated["file"]:
             raise TotalDamaged("the sum on disk is damaged; restore the data directory from a backup")
         vector = np.frombuffer(bytearray(data), dtype="<i8")
-        return as_sum(manifest.dimension, manifest.fraction_bits, domains, vector)
+        return as_sum(manifest.layout, domains, vector)
 
     def keep_only(self, named: bytes | None) -> None:
         """Remove every sum that the ledger does not name."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ridgeway.contribution_check import ContributionCheck
+from ridgeway.contribution_check import Check
 from ridgeway.crypto.payload_digest import CHUNK_BYTES
 from ridgeway.errors import RidgewayError
 from ridgeway.narrow_integers import Unpacker
@@ -97,9 +97,7 @@ class PayloadStore:
             if path.name.startswith(f"{key.slot}~") or place > PARTIALS_PER_OWNER:
                 path.unlink(missing_ok=True)
 
-    def resume(
-        self, key: PayloadKey, assembly: UploadAssembly, unpacker: Unpacker, check: ContributionCheck
-    ) -> "StagedPayload":
+    def resume(self, key: PayloadKey, assembly: UploadAssembly, unpacker: Unpacker, check: Check) -> "StagedPayload":
         """Open a record's file for writing and count the whole chunks that it already holds, checking each."""
         descriptor = os.open(self._folder / key.file_name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         for index in range(min(os.fstat(descriptor).st_size, assembly.payload_bytes) // CHUNK_BYTES):
@@ -118,7 +116,7 @@ class StagedPayload:
     """A payload that is arriving, written and checked as it comes. Not for two threads at once."""
 
     def __init__(
-        self, folder: Path, descriptor: int, assembly: UploadAssembly, unpacker: Unpacker, check: ContributionCheck
+        self, folder: Path, descriptor: int, assembly: UploadAssembly, unpacker: Unpacker, check: Check
     ) -> None:
         self._folder = folder
         self._descriptor = descriptor

@@ -302,7 +302,7 @@ class Rounds:
     def _length(self, terms: m.RoundTerms, domains: tuple[str, ...]) -> int:
         if terms.kind is m.RoundKind.TRIAL:
             return self._federation.trials.vector_length(len(terms.router_domains))
-        return round_vector.length(self._federation.manifest.dimension, len(domains))
+        return round_vector.length(self._federation.manifest.layout, len(domains))
 
     async def _await_inputs(self, running: Aggregator) -> None:
         while running.phase not in {Phase.UNMASKING, Phase.ABORTED}:

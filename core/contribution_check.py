@@ -1,11 +1,14 @@
 """What every unmasked contribution must pass before it may touch the sum (DESIGN section 3)."""
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
 from ridgeway import triangle
 from ridgeway.errors import RidgewayError
 from ridgeway.fixed_point import UNITS_MAX
+from ridgeway.layout import Layout
 from ridgeway.manifest import MassRule
 from ridgeway.statistics import mass
 
@@ -39,6 +42,61 @@ class NotAGramMatrix(ContributionRefused):
 
 class WrongMass(ContributionRefused):
     """A bias corner other than the mass."""
+
+
+class Check(Protocol):
+    """Looks at one contribution as it arrives."""
+
+    def feed(self, entries: npt.NDArray[np.int64]) -> None:
+        """Take the next numbers, int64, any number of them."""
+
+    def finish(self) -> None:
+        """Decide, after the last number.
+
+        Raises:
+            ContributionRefused: one of its kinds, with a sentence.
+        """
+
+
+def check_of(layout: Layout, mass_rule: MassRule, rows: int) -> Check:
+    """The check that a contribution of so many rows must pass."""
+    if layout.moments_only:
+        return MomentCheck(layout, mass(mass_rule, rows) << layout.fraction_bits)
+    return ContributionCheck(layout.dimension, mass_rule, layout.fraction_bits, rows)
+
+
+class MomentCheck:
+    """Checks a contribution that is a moment alone: with noise on it, all but its length, range and mass may be.
+
+    Args:
+        layout: the manifest's.
+        corner: what the last number must be.
+    """
+
+    def __init__(self, layout: Layout, corner: int) -> None:
+        self._corner = corner
+        self._waited_for = layout.dimension
+        self._largest = self._last = 0
+
+    def feed(self, entries: npt.NDArray[np.int64]) -> None:
+        """Take the next numbers, int64, any number of them."""
+        if entries.size:
+            self._waited_for -= entries.size
+            self._largest = max(self._largest, int(entries.max()), -int(entries.min()))
+            self._last = int(entries[-1])
+
+    def finish(self) -> None:
+        """Decide, after the last number.
+
+        Raises:
+            WrongLength, OutOfRange, WrongMass: with a sentence.
+        """
+        if self._waited_for:
+            raise WrongLength("a moment has one number for each dimension; check that all have the same embedder")
+        if self._largest >= UNITS_MAX:
+            raise OutOfRange("a number exceeds the head-room; contribute fewer rows")
+        if self._last != self._corner:
+            raise WrongMass("the last number is not the mass of the rows; compute the statistics again")
 
 
 class ContributionCheck:

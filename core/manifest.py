@@ -6,13 +6,17 @@ instead of adding numbers that mean something else.
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.errors import RidgewayError
+from ridgeway.layout import Layout
 
+# A manifest with differential privacy has the second version, so that a release that knows nothing of it refuses.
 MANIFEST_VERSION = 2
+PRIVATE_MANIFEST_VERSION = 3
 _LABEL = b"ridgeway/v1/manifest"
 
 
@@ -139,6 +143,36 @@ class RoutingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivacySettings:
+    """Differential privacy of each owner's contributions to each domain (see `ridgeway.privacy`).
+
+    Attributes:
+        epsilon: of all contributions that an owner ever makes to one domain.
+        delta: likewise.
+        contributions: how many of them there may be; each costs an equal part of the budget.
+        cost: of one contribution, in rho of zero-concentrated differential privacy.
+        public_prompts_sha256: of the public prompts by which embeddings are whitened, in hexadecimal.
+    """
+
+    epsilon: float
+    delta: float
+    contributions: int
+    cost: float
+    public_prompts_sha256: str
+
+    def __post_init__(self) -> None:
+        if not (0 < self.epsilon < math.inf and 0 < self.delta < 1 and 0 < self.cost < math.inf):
+            raise ManifestError("epsilon and cost must be positive, and delta between 0 and 1; try --dp 3,1e-6")
+        if self.contributions < 1:
+            raise ManifestError(f"a budget is for at least 1 contribution, not {self.contributions}")
+
+    @property
+    def limit(self) -> float:
+        """The cost of all contributions of an owner to a domain, in rho."""
+        return self.cost * self.contributions
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The agreement of one federation; immutable once the federation exists."""
 
@@ -152,12 +186,31 @@ class Manifest:
     min_cohort: int = MIN_COHORT
     solver: SolverSettings = field(default_factory=SolverSettings)
     routing: RoutingSettings = field(default_factory=RoutingSettings)
+    privacy: PrivacySettings | None = None
 
     def __post_init__(self) -> None:
         if not 8 <= self.fraction_bits <= 46:
             raise ManifestError(f"fraction_bits must lie between 8 and 46, not {self.fraction_bits}")
         if self.min_cohort < MIN_COHORT:
             raise ManifestError(f"min_cohort must be at least {MIN_COHORT}, not {self.min_cohort}")
+
+        if self.privacy is not None:
+            self._check_private()
+
+    def _check_private(self) -> None:
+        """One prompt must be one row of bounded length, and noise must not depend on how many rows an owner has."""
+        if self.feature_map is not FeatureMap.POOLED or self.pooled.columns:
+            raise ManifestError("differential privacy needs --features pooled --columns 0, whose rows have length 1")
+        if self.mass is not MassRule.TOKENS:
+            raise ManifestError(
+                "differential privacy needs --mass tokens: with mass 1 an owner of few prompts would drown a domain in"
+                " noise"
+            )
+
+    @property
+    def layout(self) -> Layout:
+        """How a contribution's numbers lie."""
+        return Layout(self.dimension, self.fraction_bits, moments_only=self.privacy is not None)
 
     @property
     def dimension(self) -> int:
@@ -167,7 +220,9 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """Canonical JSON: sorted keys, no white space; equal manifests give equal bytes."""
-        document = {"manifest": MANIFEST_VERSION, **asdict(self)}
+        document = {"manifest": MANIFEST_VERSION if self.privacy is None else PRIVATE_MANIFEST_VERSION, **asdict(self)}
+        if self.privacy is None:
+            del document["privacy"]
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
     @classmethod
@@ -180,7 +235,8 @@ class Manifest:
         try:
             document = json.loads(data)
             version = document.pop("manifest")
-            if version != MANIFEST_VERSION:
+            private = version == PRIVATE_MANIFEST_VERSION
+            if not private and version != MANIFEST_VERSION:
                 raise ManifestError(f"this manifest has version {version}; use a release that knows it")
             return cls(
                 federation_id=document["federation_id"],
@@ -193,6 +249,7 @@ class Manifest:
                 min_cohort=document["min_cohort"],
                 solver=SolverSettings(**document["solver"]),
                 routing=RoutingSettings(**document["routing"] | {"rule": DecisionRule(document["routing"]["rule"])}),
+                privacy=PrivacySettings(**document["privacy"]) if private else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ManifestError("these bytes are not a manifest of a federation; fetch it again") from error

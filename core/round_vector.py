@@ -1,7 +1,8 @@
 """A change of the federation's sum as one vector of Z/2^64, so that a round of secure aggregation can add changes up.
 
-The vector holds the packed triangle, then for each domain of the round, in their order, its moment, its rows and its
-number of contributions. A contribution that comes counts +1, one that goes -1; everything is additive.
+The vector holds the packed triangle of A, where contributions have one, then for each domain of the round, in their
+order, its moment, its rows and its number of contributions. A contribution that comes counts +1, one that goes -1;
+everything is additive.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ridgeway import triangle
+from ridgeway.layout import Layout
 from ridgeway.sums import DomainSum, FederationSum
 
 # Beside the moment, what each domain's part of the vector holds.
@@ -23,7 +24,7 @@ class SignedContribution:
 
     Attributes:
         domain: its domain.
-        vector: int64[D (D + 1) / 2].
+        vector: int64, as the layout has it.
         rows: its rows.
         sign: 1 or -1.
     """
@@ -34,41 +35,38 @@ class SignedContribution:
     sign: int
 
 
-def length(dimension: int, domains: int) -> int:
+def length(layout: Layout, domains: int) -> int:
     """Numbers in a round's vector."""
-    return triangle.length(dimension) + domains * (dimension + _COUNTS)
+    return layout.gram_numbers + domains * (layout.dimension + _COUNTS)
 
 
 def change(
-    dimension: int, domains: tuple[str, ...], contributions: Iterable[SignedContribution]
+    layout: Layout, domains: tuple[str, ...], contributions: Iterable[SignedContribution]
 ) -> npt.NDArray[np.int64]:
     """One owner's change, int64; all zeros if it has none.
 
     Args:
-        dimension: D.
+        layout: of a contribution.
         domains: of the round; every contribution's must be among them.
         contributions: what comes and goes.
     """
-    vector = np.zeros(length(dimension, len(domains)), dtype=np.int64)
-    split = triangle.length(dimension)
+    vector = np.zeros(length(layout, len(domains)), dtype=np.int64)
+    split, dimension = layout.gram_numbers, layout.dimension
     parts = vector[split:].reshape(len(domains), dimension + _COUNTS)
     for one in contributions:
-        (np.add if one.sign > 0 else np.subtract)(vector[:split], one.vector, out=vector[:split])
+        (np.add if one.sign > 0 else np.subtract)(vector[:split], one.vector[:split], out=vector[:split])
         part = parts[domains.index(one.domain)]
-        part[:dimension] += one.sign * triangle.last_column(one.vector, dimension)
+        part[:dimension] += one.sign * layout.moment(one.vector)
         part[dimension:] += one.sign * np.array([one.rows, 1], dtype=np.int64)
     return vector
 
 
-def as_sum(
-    dimension: int, fraction_bits: int, domains: tuple[str, ...], vector: npt.NDArray[np.int64]
-) -> FederationSum:
+def as_sum(layout: Layout, domains: tuple[str, ...], vector: npt.NDArray[np.int64]) -> FederationSum:
     """What the vectors of a round add up to, as a part of the sum; shares the vector's memory."""
-    split = triangle.length(dimension)
+    split, dimension = layout.gram_numbers, layout.dimension
     parts = vector[split:].reshape(len(domains), dimension + _COUNTS)
     return FederationSum.of(
-        dimension,
-        fraction_bits,
+        layout,
         vector[:split],
         {
             name: DomainSum(part[:dimension], int(part[dimension]), int(part[dimension + 1]))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ridgeway import fixed_point, triangle
 from ridgeway.errors import RidgewayError
+from ridgeway.layout import Layout
 from ridgeway.manifest import MassRule
 
 _LABEL = b"ridgeway/v1/sum"
@@ -56,30 +57,33 @@ class FederationSum:
     """The exact sum of all contributions of one federation.
 
     Attributes:
-        dimension: D.
-        fraction_bits: the manifest's.
+        layout: the manifest's.
+        triangle: of A, packed, int64; empty where contributions are moments only.
     """
 
-    dimension: int
-    fraction_bits: int
+    layout: Layout
     triangle: npt.NDArray[np.int64] = field(init=False, repr=False)
     _domains: dict[str, DomainSum] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.triangle = np.zeros(triangle.length(self.dimension), dtype=np.int64)
+        self.triangle = np.zeros(self.layout.gram_numbers, dtype=np.int64)
 
     @classmethod
-    def of(
-        cls,
-        dimension: int,
-        fraction_bits: int,
-        packed: npt.NDArray[np.int64],
-        domains: Mapping[str, DomainSum],
-    ) -> "FederationSum":
+    def of(cls, layout: Layout, packed: npt.NDArray[np.int64], domains: Mapping[str, DomainSum]) -> "FederationSum":
         """A sum from its parts, whose memory it shares; whether they fit together, `plus` and `check` say."""
-        made = cls(0, fraction_bits)
-        made.dimension, made.triangle, made._domains = dimension, packed, dict(domains)
+        made = cls(Layout(0, 0))
+        made.layout, made.triangle, made._domains = layout, packed, dict(domains)
         return made
+
+    @property
+    def dimension(self) -> int:
+        """D."""
+        return self.layout.dimension
+
+    @property
+    def fraction_bits(self) -> int:
+        """Of the fixed point."""
+        return self.layout.fraction_bits
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -103,13 +107,13 @@ class FederationSum:
         return fixed_point.decode(corners, self.fraction_bits)
 
     def add(self, domain: str, vector: npt.NDArray[np.int64], rows: int) -> None:
-        """Add one contribution: its packed triangle, int64[D (D + 1) / 2], and its number of rows."""
+        """Add one contribution: its numbers as the layout has them, int64, and its number of rows."""
         self.add_blocks(domain, (vector,), rows)
 
     def add_blocks(self, domain: str, blocks: Iterable[npt.NDArray[np.int64]], rows: int) -> None:
-        """Add one contribution whose packed triangle comes in blocks, so that it need not be in memory as a whole."""
+        """Add one contribution whose numbers come in blocks, so that it need not be in memory as a whole."""
         held = self._domains.setdefault(domain, DomainSum(np.zeros(self.dimension, dtype=np.int64)))
-        held.moment += self._change_triangle(np.add, blocks)
+        held.moment += self._change(np.add, blocks)
         held.rows += rows
         held.contributions += 1
 
@@ -122,7 +126,7 @@ class FederationSum:
         self.subtract_blocks(domain, (vector,), rows)
 
     def subtract_blocks(self, domain: str, blocks: Iterable[npt.NDArray[np.int64]], rows: int) -> None:
-        """Take one contribution out whose packed triangle comes in blocks.
+        """Take one contribution out whose numbers come in blocks.
 
         Raises:
             NotInSum: see `subtract`.
@@ -130,7 +134,7 @@ class FederationSum:
         held = self._domains.get(domain)
         if held is None or held.rows < rows:
             raise NotInSum(f"domain {domain} holds no contribution of {rows} rows; rebuild the sum from the ledger")
-        held.moment += self._change_triangle(np.subtract, blocks)
+        held.moment += self._change(np.subtract, blocks)
         held.rows -= rows
         held.contributions -= 1
         if held.contributions == 0:
@@ -160,8 +164,10 @@ class FederationSum:
         total.check()
         return total
 
-    def _change_triangle(self, change: np.ufunc, blocks: Iterable[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-        """Add or subtract block by block; by how much the last column changed, int64[D]."""
+    def _change(self, change: np.ufunc, blocks: Iterable[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+        """Add or subtract block by block; by how much the moment changed, int64[D]."""
+        if self.layout.moments_only:
+            return change(0, np.concatenate(list(blocks)))  # type: ignore[no-any-return]
         before, seen = triangle.last_column(self.triangle, self.dimension), 0
         for block in blocks:
             place = self.triangle[seen : seen + block.size]
@@ -177,15 +183,21 @@ class FederationSum:
         """
         self.check()
         a = triangle.unpack(fixed_point.decode(self.triangle, self.fraction_bits), self.dimension)
+        return a, self.moments()
+
+    def moments(self) -> npt.NDArray[np.float64]:
+        """B, float64, D x K."""
         moments = np.array([self._domains[name].moment for name in self.domains], dtype=np.int64)
-        return a, fixed_point.decode(moments, self.fraction_bits).reshape(-1, self.dimension).T
+        return fixed_point.decode(moments, self.fraction_bits).reshape(-1, self.dimension).T
 
     def check(self) -> None:
-        """Every row has exactly one label, so the moments' sum is the last column of A; masked or not.
+        """Every row has exactly one label, so the moments' sum is the last column of A, if there is one; masked or not.
 
         Raises:
             InconsistentSum: it is not.
         """
+        if self.layout.moments_only:
+            return
         moments = np.zeros(self.dimension, dtype=np.int64)
         for held in self._domains.values():
             moments += held.moment
@@ -194,7 +206,7 @@ class FederationSum:
 
     def copy(self) -> "FederationSum":
         """An independent copy, for a solver that runs while the sum goes on."""
-        other = FederationSum(self.dimension, self.fraction_bits)
+        other = FederationSum(self.layout)
         other.triangle[:] = self.triangle
         other._domains = {
             name: DomainSum(held.moment.copy(), held.rows, held.contributions) for name, held in self._domains.items()

@@ -23,7 +23,7 @@ def train(domains: Iterable[tuple[str, Accumulator]], embedder: Embedder, manife
     Raises:
         NoTokens: a domain has no token that the embedder knows.
     """
-    total = FederationSum(manifest.dimension, manifest.fraction_bits)
+    total = FederationSum(manifest.layout)
     for domain, rows in domains:
         statistics = rows.statistics()
         vector = encode_contribution(statistics, manifest.mass, manifest.fraction_bits)

@@ -26,6 +26,7 @@ from ridgeway.node.round_state import RoundState
 from ridgeway.node.rounds import Rounds, Standing
 from ridgeway.node.router_store import RouterStore
 from ridgeway.node.state import EVERYTHING, STATE_FILE, Membership, NodeState, NotJoined, Prepared
+from ridgeway.privacy.agreement import agreed_embedder
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.data_dir import DataDirectory
@@ -106,8 +107,11 @@ class Agent:
             NotJoined, EmbedderError: there is none.
         """
         if self._embedder is None:
-            self._embedder = await _load(self._latest_membership().embedder)
+            self._embedder = await self._as_agreed(await _load(self._latest_membership().embedder))
         return self._embedder
+
+    async def _as_agreed(self, embedder: Embedder) -> Embedder:
+        return await asyncio.to_thread(agreed_embedder, embedder, self.manifest())
 
     def _latest_membership(self) -> Membership:
         return self.state.membership or self.state.require_membership()
@@ -151,7 +155,8 @@ class Agent:
     async def _enrol(self, request: m.JoinRequest, on_progress: OnProgress) -> None:
         on_progress(m.Progress(stage="enrol"))
         before = self.state.membership
-        self._embedder = await enrolment.enrol(self.directory, self.state, request.token, request.embedder, _load)
+        embedder = await enrolment.enrol(self.directory, self.state, request.token, request.embedder, _load)
+        self._embedder = await self._as_agreed(embedder)
         await self._disconnect()
         membership = self.state.require_membership()
         if before is not None and before.federation_id != membership.federation_id:
@@ -161,7 +166,8 @@ class Agent:
         # The join that goes on now contributes by itself.
         self.unsettled.clear()
         if not self.masked:
-            on_progress(m.Progress("warning", detail="masking is off: the coordinator can tell which words you use"))
+            seen = "sees your sums, with noise" if self.manifest().privacy else "can tell which words you use"
+            on_progress(m.Progress("warning", detail=f"masking is off: the coordinator {seen}"))
         self.on_membership()
 
     async def leave(self, domain: str, on_progress: OnProgress) -> None:
@@ -318,7 +324,9 @@ class Agent:
             return None
         owner = self.state.require_membership().owner
         sign = signer(enrolment.identity(self.directory), owner, manifest, domain, computed)
-        return self.state.prepare(domain, computed.rows, computed.payload, computed.source_fingerprint, sign)
+        return self.state.prepare(
+            domain, computed.rows, computed.payload, computed.source_fingerprint, sign, computed.release
+        )
 
     async def _compute(
         self, manifest: Manifest, embedder: Embedder, domain: str, source: PromptSource, on_progress: OnProgress
@@ -345,7 +353,8 @@ class Agent:
             raise
 
     def _workshop(self) -> Workshop:
-        return Workshop(self._payloads, self.hold_outs, self.state.hold_out_key(), self.state.hold_out)
+        state = self.state
+        return Workshop(self._payloads, self.hold_outs, state.hold_out_key(), state.hold_out, state.releases())
 
     def _remove_unnamed_payloads(self) -> None:
         named = self.state.payloads()
@@ -377,13 +386,14 @@ class Agent:
         )
 
     def _domains(self) -> Iterator[m.NodeDomain]:
-        contributions = self.state.contributions()
+        contributions, releases, privacy = self.state.contributions(), self.state.releases(), self.manifest().privacy
         for domain, source in self.state.sources().items():
-            held = contributions.get(domain)
+            held, released = contributions.get(domain), releases.get(domain)
+            spent = released.spent / privacy.limit if privacy and released else 0.0
             if held is None:
-                yield m.NodeDomain(domain, source.location)
+                yield m.NodeDomain(domain, source.location, budget_spent=spent)
             else:
-                yield m.NodeDomain(domain, source.location, held.sequence, held.rows, held.committed)
+                yield m.NodeDomain(domain, source.location, held.sequence, held.rows, held.committed, spent)
 
 
 def is_member(state: NodeState) -> bool:

@@ -1,7 +1,8 @@
 """From one domain's prompts to a payload on disk and the body that is signed for it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,20 @@ from ridgeway.embedder import Embedder
 from ridgeway.errors import RidgewayError
 from ridgeway.feature_map import accumulator
 from ridgeway.hold_out import HoldOut
-from ridgeway.manifest import Manifest
+from ridgeway.manifest import Manifest, PrivacySettings
 from ridgeway.narrow_integers import WIDTH_MAX, pack, smallest_width, unpack
 from ridgeway.node.counting import add_prompts
 from ridgeway.node.hold_outs import HoldOuts
 from ridgeway.node.prompts import PromptSource, ReadReport, source_fingerprint
-from ridgeway.node.state import Prepared, Sign
+from ridgeway.node.state import Prepared, Release, Sign
+from ridgeway.privacy.agreement import check_agreed
+from ridgeway.privacy.budget import Budget
+from ridgeway.privacy.contribution import encode_moment, with_noise
 from ridgeway.proto.codec import decode
 from ridgeway.proto.messages import ContributionBody
 from ridgeway.proto.records import RECORD_VERSION, open_contribution, sign_contribution
 from ridgeway.runtime.data_dir import write_durably
-from ridgeway.statistics import encode_contribution
+from ridgeway.statistics import DomainStatistics, encode_contribution
 
 
 class DomainError(RidgewayError):
@@ -42,6 +46,7 @@ class Computed:
         bytes_per_number: the fewest that hold every number.
         chunk_digests: of its chunks.
         source_fingerprint: of the files, taken before they were read, so that a change meanwhile is seen later.
+        release: what it reveals, under differential privacy.
     """
 
     rows: int
@@ -50,6 +55,7 @@ class Computed:
     bytes_per_number: int
     chunk_digests: tuple[bytes, ...]
     source_fingerprint: str
+    release: Release | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +67,14 @@ class Workshop:
         hold_outs: where held-out prompts are kept.
         hold_out_key: the node's secret for choosing them.
         hold_out: the share of prompts to hold out.
+        releases: what was released under differential privacy, by domain.
     """
 
     payloads: Path
     hold_outs: HoldOuts
     hold_out_key: bytes = field(repr=False)
     hold_out: float
+    releases: Mapping[str, Release]
 
 
 def compute(
@@ -80,24 +88,62 @@ def compute(
     """Count, multiply, encode and check one domain, and write its hold-out and its payload durably. Blocks.
 
     Raises:
-        DomainError: the prompts cannot be read, hold no token, or do not fit the head-room.
+        DomainError: the prompts cannot be read, hold no token, do not fit the head-room, or their budget is spent.
     """
+    # Counts of a hold-out are exact, so under differential privacy nothing is held out.
+    held_out = 0.0 if manifest.privacy else workshop.hold_out
     try:
         fingerprint = source_fingerprint(source)
-        rows, hold_out = accumulator(manifest, embedder), HoldOut(workshop.hold_out_key, workshop.hold_out)
+        rows, hold_out = accumulator(manifest, embedder), HoldOut(workshop.hold_out_key, held_out)
         add_prompts(source, embedder, rows, on_progress, hold_out)
         statistics = rows.statistics()
+        if manifest.privacy:
+            return _private(workshop, manifest, manifest.privacy, domain, statistics, fingerprint)
         vector = encode_contribution(statistics, manifest.mass, manifest.fraction_bits)
         check_contribution(vector, manifest.dimension, manifest.mass, manifest.fraction_bits, statistics.rows)
     except RidgewayError as error:
         raise DomainError(f"domain {domain}: {error}") from error
+    computed = _described(vector, statistics.rows, fingerprint)
+    workshop.hold_outs.write(computed.payload, hold_out.prompts())
+    write_durably(workshop.payloads / computed.payload, pack(vector, computed.bytes_per_number))
+    return computed
+
+
+def _described(vector: npt.NDArray[np.int64], rows: int, fingerprint: str) -> Computed:
+    """What a vector's payload is, and is called."""
     width = smallest_width(vector)
     payload = pack(vector, width)
     digests = chunk_digests(payload)
     name = payload_digest(len(payload), digests).hex()
-    workshop.hold_outs.write(name, hold_out.prompts())
-    write_durably(workshop.payloads / name, payload)
-    return Computed(statistics.rows, name, len(payload), width, tuple(digests), fingerprint)
+    return Computed(rows, name, len(payload), width, tuple(digests), fingerprint)
+
+
+def _private(
+    workshop: Workshop,
+    manifest: Manifest,
+    settings: PrivacySettings,
+    domain: str,
+    statistics: DomainStatistics,
+    fingerprint: str,
+) -> Computed:
+    """The moment with noise; if the newest release says the same, that one, which costs nothing.
+
+    Raises:
+        PrivacyError: the budget is spent, or the manifest promises more than its noise gives.
+    """
+    check_agreed(settings)
+    moment = encode_moment(statistics, manifest.layout)
+    said = hashlib.sha256(manifest.digest() + moment.astype("<i8").tobytes()).hexdigest()
+    before = workshop.releases.get(domain)
+    if before is not None and before.statistics_sha256 == said:
+        vector = unpack((workshop.payloads / before.payload).read_bytes(), before.bytes_per_number)
+        return _described(vector, statistics.rows, fingerprint)
+    budget = Budget(settings.limit, before.spent if before else 0.0).spend(settings.cost)
+    vector = with_noise(moment, manifest.layout, settings.cost)
+    computed = _described(vector, statistics.rows, fingerprint)
+    write_durably(workshop.payloads / computed.payload, pack(vector, computed.bytes_per_number))
+    release = Release(budget.spent, said, computed.payload, computed.bytes_per_number)
+    return replace(computed, release=release)
 
 
 def computed_before(prepared: Prepared, key: IdentityKey) -> Computed:

@@ -17,6 +17,7 @@ from ridgeway.errors import RidgewayError
 from ridgeway.manifest import Manifest
 from ridgeway.node.link import AUTHORITY_FILE, CALL_TIMEOUT_S, write_credential
 from ridgeway.node.state import Membership, NodeState
+from ridgeway.privacy.agreement import check_agreed
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.call_metadata import call_metadata
@@ -60,7 +61,8 @@ async def enrol(
         load: gives an embedder by name.
 
     Raises:
-        BadInvitation, AlreadyJoined, AuthorityMismatch, WrongEmbedder, Unreachable, Refused: see their sentences.
+        BadInvitation, AlreadyJoined, AuthorityMismatch, PrivacyError, WrongEmbedder, Unreachable, Refused: see their
+            sentences.
     """
     invitation = Invitation.from_token(token)
     _require_newcomer(state.membership, invitation)
@@ -69,6 +71,8 @@ async def enrol(
     async with enrolment_channel(invitation.address, authority) as channel:
         described = await _call(channel, invitation, rpc.DESCRIBE, m.DescribeRequest(credential))
         manifest = Manifest.from_json(described.manifest_json)
+        if manifest.privacy is not None:
+            await asyncio.to_thread(check_agreed, manifest.privacy)
         name = embedder_name or manifest.embedder.name
         embedder = await _matching_embedder(manifest.embedder, name, load)
         key, tls_key = identity(directory), new_tls_key()

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ridgeway import round_vector
+from ridgeway.layout import Layout
 from ridgeway.node.contribution import numbers
 from ridgeway.node.round_state import Parts
 from ridgeway.node.state import Prepared
@@ -70,9 +71,9 @@ class Part:
         changed = bool(self.parts.touched) or (self.kind is RoundKind.FULL and not settled)
         return Involvement(owner, changed, self.domains, tuple(sorted(self.parts.wanted)))
 
-    def vector(self, payloads: Path, dimension: int, domains: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    def vector(self, payloads: Path, layout: Layout, domains: tuple[str, ...]) -> npt.NDArray[np.int64]:
         """Our change, int64, laid out for the round's domains. Blocks."""
-        return round_vector.change(dimension, domains, self._changes(payloads))
+        return round_vector.change(layout, domains, self._changes(payloads))
 
     def _changes(self, payloads: Path) -> Iterator[SignedContribution]:
         """What comes and goes, read one after another."""

@@ -281,7 +281,7 @@ class Rounds:
         engaged.masks = ()
         if isinstance(engaged.brings, Part):
             part = engaged.brings
-            vector = await asyncio.to_thread(part.vector, standing.payloads, standing.manifest.dimension, view.domains)
+            vector = await asyncio.to_thread(part.vector, standing.payloads, standing.manifest.layout, view.domains)
             self.state.enter(engaged.terms.nonce, part.targets)
         else:
             vector = engaged.brings.vector()

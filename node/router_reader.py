@@ -8,6 +8,7 @@ from ridgeway.feature_map import Router
 from ridgeway.manifest import Manifest
 from ridgeway.node.router_store import ROUTER_FILE, RouterStore
 from ridgeway.node.state import STATE_FILE, Membership, NodeState, NotJoined
+from ridgeway.privacy.agreement import agreed_embedder
 from ridgeway.runtime.data_dir import DataDirectory
 
 
@@ -21,7 +22,7 @@ class RouterReader:
     def __init__(self, data_dir: Path) -> None:
         self._directory = DataDirectory(data_dir, "node")
         self._read: tuple[int, int] | None = None
-        self._embedder: tuple[str, Embedder] | None = None
+        self._embedder: tuple[Membership, Embedder] | None = None
 
     def changed(self) -> bool:
         """Whether there is another file than the one read last, or there was none yet."""
@@ -35,10 +36,11 @@ class RouterReader:
         """
         self._read = self._mark()
         membership = membership_of(self._directory)
-        if self._embedder is None or self._embedder[0] != membership.embedder:
-            self._embedder = membership.embedder, load_embedder(membership.embedder)
+        manifest = Manifest.from_json(membership.manifest_json.encode())
+        if self._embedder is None or self._embedder[0] != membership:
+            self._embedder = membership, agreed_embedder(load_embedder(membership.embedder), manifest)
         store = RouterStore(self._directory)
-        store.load(self._embedder[1], Manifest.from_json(membership.manifest_json.encode()))
+        store.load(self._embedder[1], manifest)
         return store.require()
 
     def _mark(self) -> tuple[int, int] | None:

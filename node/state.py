@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ridgeway.node.prompts import PromptSource
 from ridgeway.proto.messages import Expert, SignedRecord
 
 STATE_FILE = "node.db"
-STATE_VERSION = 3
+STATE_VERSION = 4
 
 # A withdrawal of the empty domain is the owner's leave.
 EVERYTHING = ""
@@ -69,8 +69,19 @@ CREATE TABLE round_targets (
 CREATE TABLE roster (owner TEXT PRIMARY KEY, identity_public_key BLOB NOT NULL) STRICT;
 """
 
+# What was released of each domain under differential privacy, and what all releases have cost; never forgotten.
+_RELEASES = """
+CREATE TABLE releases (
+    domain TEXT PRIMARY KEY,
+    spent REAL NOT NULL,
+    statistics_sha256 TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    bytes_per_number INTEGER NOT NULL
+) STRICT;
+"""
+
 # What makes a state of each version from one of the version before.
-_STEPS = {1: _TABLES, 2: _EXPERT_COSTS, 3: _ROUNDS}
+_STEPS = {1: _TABLES, 2: _EXPERT_COSTS, 3: _ROUNDS, 4: _RELEASES}
 
 # Makes the signed record for a sequence number.
 Sign = Callable[[int], SignedRecord]
@@ -107,6 +118,23 @@ class Prepared:
     payload: str
     source_fingerprint: str
     committed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The newest contribution of a domain that has noise of differential privacy.
+
+    Attributes:
+        spent: rho, of it and all before it.
+        statistics_sha256: of what it says without noise, so that the same is not released with other noise again.
+        payload: the file with it; kept, since to contribute it again costs nothing.
+        bytes_per_number: of the file.
+    """
+
+    spent: float
+    statistics_sha256: str
+    payload: str
+    bytes_per_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +323,21 @@ class NodeState:
         with self.transaction() as connection:
             write_setting(connection, "next_sequence", max(next_sequence, self.next_sequence))
 
-    def prepare(self, domain: str, rows: int, payload: str, source_fingerprint: str, sign: Sign) -> Prepared:
-        """Sign under the next sequence number and write the record that is about to be sent."""
+    def releases(self) -> dict[str, Release]:
+        """What was released of each domain under differential privacy, in whatever federation."""
+        query = "SELECT domain, spent, statistics_sha256, payload, bytes_per_number FROM releases"
+        return {domain: Release(*release) for domain, *release in self._connection.execute(query)}
+
+    def prepare(
+        self,
+        domain: str,
+        rows: int,
+        payload: str,
+        source_fingerprint: str,
+        sign: Sign,
+        release: Release | None = None,
+    ) -> Prepared:
+        """Sign under the next sequence number and write the record that is about to be sent, and what it reveals."""
         with self.transaction() as connection:
             sequence = _use_sequence(connection, self.next_sequence)
             record = sign(sequence)
@@ -304,6 +345,10 @@ class NodeState:
                 "INSERT OR REPLACE INTO contributions VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
                 (domain, sequence, record.body, record.signature, rows, payload, source_fingerprint),
             )
+            if release is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO releases VALUES (?, ?, ?, ?, ?)", (domain, *astuple(release))
+                )
         return Prepared(domain, sequence, record, rows, payload, source_fingerprint, committed=False)
 
     def committed(self, prepared: Prepared) -> None:
@@ -330,8 +375,9 @@ class NodeState:
         return {prepared.domain: prepared for prepared in self._records("WHERE committed = 1 ORDER BY domain")}
 
     def payloads(self) -> set[str]:
-        """The payload files that some record names, or an open round."""
-        opened = {payload for (payload,) in self._connection.execute("SELECT payload FROM round_targets")}
+        """The payload files that some record names, or an open round, or that have noise which was paid for."""
+        query = "SELECT payload FROM round_targets UNION SELECT payload FROM releases"
+        opened = {payload for (payload,) in self._connection.execute(query)}
         return opened | {prepared.payload for prepared in self._records("")}
 
     def reads(self, query: str) -> list[tuple[Any, ...]]:

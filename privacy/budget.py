@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite, sqrt
 
-from ridgeway.privacy.sensitivity import PrivacyError
+from ridgeway.privacy.errors import PrivacyError, PrivacyLibraryMissing
 
 # Costs are thirds, fifths ... of the limit; their sum may exceed it by rounding.
 _ROUNDING = 1e-9
@@ -26,13 +26,16 @@ def affordable(epsilon: float, delta: float) -> float:
 
     Raises:
         PrivacyError: epsilon is not positive, or delta no probability below 1.
-        ModuleNotFoundError: the extra `dp` is not installed.
+        PrivacyLibraryMissing: the extra `dp` is not installed.
     """
     if not (isfinite(epsilon) and epsilon > 0 and 0 < delta < 1):
         raise PrivacyError(f"epsilon must be positive and delta between 0 and 1, not {epsilon:g},{delta:g}; try 3,1e-6")
     # Only here: it takes a second to import, and only federations with differential privacy need it.
-    import dp_accounting  # noqa: PLC0415
-    from dp_accounting.rdp import RdpAccountant  # noqa: PLC0415
+    try:
+        import dp_accounting  # noqa: PLC0415
+        from dp_accounting.rdp import RdpAccountant  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise PrivacyLibraryMissing from error
 
     multiplier = dp_accounting.calibrate_dp_mechanism(RdpAccountant, dp_accounting.GaussianDpEvent, epsilon, delta)
     return float(1 / (2 * multiplier**2))

@@ -705,13 +705,14 @@ class GetNodeStatusRequest:
 
 @dataclass(frozen=True, slots=True)
 class NodeDomain:
-    """One domain as its node sees it."""
+    """One domain as its node sees it; of its privacy budget, if there is one, the share that is spent."""
 
     domain: str = ""
     location: str = ""
     sequence: int = 0
     rows: int = 0
     committed: bool = False
+    budget_spent: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

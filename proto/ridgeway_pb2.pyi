@@ -856,15 +856,17 @@ class NodeStatus(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., federation_id: _Optional[str] = ..., coordinator_address: _Optional[str] = ..., connected: bool = ..., router_version: _Optional[int] = ..., router_received_unix_ms: _Optional[int] = ..., certificate_expires_unix_ms: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[NodeDomain, _Mapping]]] = ..., last_error: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., waiting: _Optional[str] = ..., identity_sha256: _Optional[str] = ...) -> None: ...
 
 class NodeDomain(_message.Message):
-    __slots__ = ("domain", "location", "sequence", "rows", "committed")
+    __slots__ = ("domain", "location", "sequence", "rows", "committed", "budget_spent")
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     LOCATION_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_SPENT_FIELD_NUMBER: _ClassVar[int]
     domain: str
     location: str
     sequence: int
     rows: int
     committed: bool
-    def __init__(self, domain: _Optional[str] = ..., location: _Optional[str] = ..., sequence: _Optional[int] = ..., rows: _Optional[int] = ..., committed: bool = ...) -> None: ...
+    budget_spent: float
+    def __init__(self, domain: _Optional[str] = ..., location: _Optional[str] = ..., sequence: _Optional[int] = ..., rows: _Optional[int] = ..., committed: bool = ..., budget_spent: _Optional[float] = ...) -> None: ...

@@ -49,6 +49,7 @@ def node_document(status: m.NodeStatus) -> dict[str, Any]:
                 "rows": d.rows,
                 "sequence": d.sequence,
                 "committed": d.committed,
+                "budget_spent": d.budget_spent,
             }
             for d in status.domains
         ],

@@ -61,7 +61,7 @@ class Federations:
 
     def accuracy(self, domains: Sequence[str]) -> float:
         """Balanced accuracy of the federation of these domains."""
-        total = FederationSum(self._manifest.dimension, self._manifest.fraction_bits)
+        total = FederationSum(self._manifest.layout)
         for domain in domains:
             total.add(domain, *self._contributions[domain])
         a, b = total.normal_equations()

@@ -16,6 +16,7 @@ from typing import Any
 from ridgeway.cli.evaluate import evaluation_document, print_evaluation
 from ridgeway.cli.local_federation import Joined, LocalFederation
 from ridgeway.evaluation import Evaluation, evaluate
+from ridgeway.manifest import Manifest
 from ridgeway.node.prompts import PromptSource, read_prompts
 from ridgeway.proto.status_document import trial_document
 
@@ -31,7 +32,9 @@ async def run(
             await federation.join(f"owner-{domain}", {domain: train / f"{domain}.jsonl"}, lambda _: None)
             for domain in domains
         ]
-        trial = await federation.tried(joins[-1].router_version)
+        # Under differential privacy nothing is held out.
+        private = Manifest.from_json((await federation.status()).manifest_json).privacy
+        trial = None if private else await federation.tried(joins[-1].router_version)
         outcome, prompts_per_s = await _route(federation, test, domains)
         status = await federation.leave(joins[-1].owner)
     finally:
@@ -40,7 +43,7 @@ async def run(
         "joins": joins,
         "evaluation": outcome,
         "prompts_per_s": prompts_per_s,
-        "trial": trial_document(trial),
+        "trial": trial_document(trial) if trial else None,
         "restored": status.sum_digest.hex() == joins[-2].sum_digest,
         "exit_codes": codes,
     }
@@ -64,10 +67,11 @@ def report(measured: dict[str, Any]) -> None:
         print(f"{joined.owner:<24}{joined.rows:>12,}{timings}{joined.router_version:>8}")
     print_evaluation(measured["evaluation"])
     trial = measured["trial"]
-    print(
-        f"on the owners' {trial['prompts']:,} prompts held out: balanced accuracy {trial['balanced_accuracy']:.2%},"
-        f" expected calibration error {trial['expected_calibration_error']:.2%}"
-    )
+    if trial:
+        print(
+            f"on the owners' {trial['prompts']:,} prompts held out: balanced accuracy {trial['balanced_accuracy']:.2%},"
+            f" expected calibration error {trial['expected_calibration_error']:.2%}"
+        )
     print(f"{measured['prompts_per_s']:,.0f} prompts a second through one node's service")
     print(f"sum restored to the bit after the last owner left: {measured['restored']}")
     print(f"exit codes: {measured['exit_codes']}")

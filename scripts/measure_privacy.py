@@ -9,8 +9,8 @@ one prompt of one owner; row counts are public. Compared, on pooled rows:
 
 The rows are those of the embedder, those whitened by the package's sample prompts (none of which is an owner's), random
 projections of the latter, and the embedder's with columns of signs beside them, the whole scaled to length 1.
-Noise is each owner's own, sized for its own rows (local), or shares of all survivors, half of whom are honest, sized
-for the domain's owner with the fewest rows (distributed).
+Rows of moments weigh 1, so noise is the same for every owner: each one's own suffices (local, what Ridgeway does), or
+that of half of all survivors together, in every domain's column (distributed).
 """
 
 import argparse
@@ -18,6 +18,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
+from math import ceil, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -28,15 +29,16 @@ from ridgeway import samples, triangle
 from ridgeway.cli.comparison_run import Prompts, read_domains
 from ridgeway.embedder import Embedder
 from ridgeway.embedders import load_embedder
+from ridgeway.layout import Layout
 from ridgeway.manifest import PooledSettings
 from ridgeway.noisy_moments import solve_noisy
 from ridgeway.privacy.budget import affordable, deviation
-from ridgeway.privacy.noise import noise_for, share
-from ridgeway.privacy.sensitivity import gram_sensitivity, moment_sensitivity
+from ridgeway.privacy.noise import noise_for
+from ridgeway.privacy.sensitivity import moment_sensitivity
 from ridgeway.privacy.whitened import WhitenedEmbedder
 from ridgeway.ridge import prior_correction, ridge_regression
 
-BITS = 36
+BITS = 20
 UNIT = 2.0**-BITS
 
 Rows = dict[str, npt.NDArray[np.float64]]
@@ -54,7 +56,7 @@ class Space:
     @property
     def dimension(self) -> int:
         """D."""
-        return next(iter(self.train.values())).shape[1]
+        return int(next(iter(self.train.values())).shape[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +102,32 @@ def moments_router(
     space: Space, owners: int, distributed: bool, epsilon: float, delta: float
 ) -> npt.NDArray[np.float64]:
     """W from moments; as owners encode them, noise from the sampler that they use."""
-    parts, dimension = dealt(space, owners), space.dimension
-    moments = np.array([np.sum([part.mean(axis=0) for part in domain], axis=0) for domain in parts]).T
-    masses = np.full(len(parts), float(owners))
+    domains, layout = list(space.train.values()), Layout(space.dimension, BITS, moments_only=True)
+    moments = np.array([rows.sum(axis=0) for rows in domains]).T
+    masses = np.array([float(len(rows)) for rows in domains])
     if np.isinf(epsilon):
-        return solve_noisy(moments, masses, np.zeros(len(parts))).weights
-    cost, survivors = affordable(epsilon, delta), len(parts) * owners
-    deviations = []
-    for k, domain in enumerate(parts):
-        needed = [deviation(moment_sensitivity(1, len(part), dimension, BITS), cost) for part in domain]
-        sent = [share(max(needed), survivors)] * survivors if distributed else needed
-        for units in sent:
-            moments[:-1, k] += noise_for(dimension - 1, units) * UNIT
-        deviations.append(float(np.linalg.norm(sent)) * UNIT)
-    return solve_noisy(moments, masses, np.array(deviations)).weights
+        return solve_noisy(moments, masses, np.zeros(len(domains))).weights
+    needed, survivors = deviation(moment_sensitivity(layout), affordable(epsilon, delta)), len(domains) * owners
+    sent = [share(needed, survivors)] * survivors if distributed else [needed] * owners
+    for k, units in product(range(len(domains)), sent):
+        moments[:-1, k] += noise_for(layout.dimension - 1, units) * UNIT
+    deviations = np.full(len(domains), float(np.linalg.norm(sent)) * UNIT)
+    return solve_noisy(moments, masses, deviations).weights
+
+
+def share(units: float, survivors: int) -> float:
+    """The deviation of one node's noise, so that that of half the survivors adds up to `units`."""
+    return units / sqrt(ceil(survivors / 2))
+
+
+def gram_sensitivity(rows: int) -> float:
+    """Of the packed triangle of G / rows, in which everything off the diagonal stands once, before encoding.
+
+    With c = u.v in [-1, 1] the squares of the differences add up to |u - v|^2 = 2 - 2 c in the bias column and to at
+    most |uu' - vv'|^2 = 2 - 2 c^2 elsewhere, where the triangle's share is half of it off the diagonal and all of it on
+    the diagonal; the worst is c = -1/2: 9/2. That is at most 6 % above the truth, since u = -v attains 2.
+    """
+    return sqrt(4.5) / rows
 
 
 def gram_router(
@@ -129,7 +143,7 @@ def gram_router(
     for domain in parts:
         gram = np.sum([part.T @ part / len(part) for part in domain], axis=0)
         if np.isfinite(epsilon):
-            needed = [deviation(gram_sensitivity(1, len(part)), affordable(epsilon, delta)) for part in domain]
+            needed = [deviation(gram_sensitivity(len(part)), affordable(epsilon, delta)) for part in domain]
             sent = [share(max(needed), survivors)] * survivors if distributed else needed
             variance = float(np.square(sent).sum())
             noise = generator.normal(scale=np.sqrt(variance), size=triangle.length(dimension))

@@ -37,7 +37,7 @@ def words(first: int, count: int = 20) -> list[str]:
 
 def expected_digest(manifest: Manifest, contributions: Mapping[tuple[str, str], Iterable[str]]) -> bytes:
     """The sum's digest for prompts by owner and domain, in one process and without any of the node's code."""
-    embedder, total = toy.toy_embedder(), FederationSum(manifest.dimension, manifest.fraction_bits)
+    embedder, total = toy.toy_embedder(), FederationSum(manifest.layout)
     for (_, domain), prompts in contributions.items():
         histogram = TokenHistogram.empty(embedder)
         histogram.add(embedder.encode_batch(list(prompts)))

@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 import light_client
 import pytest
+from free_port import free_port
 
 from ridgeway.coordinator.administration import SOCKET
 from ridgeway.coordinator.daemon import CoordinatorSettings, Endpoints, serve
@@ -89,7 +90,8 @@ async def running(
         data_dir,
         lambda: toy,
         wishes or Wishes(features=FeatureMap.TOKENS, masking=Masking.OFF),
-        port=port,
+        # Restarted on the same port, which nobody must be given meanwhile.
+        port=port or free_port(),
         certificate_lifetime=certificate_lifetime,
         now=clock,
         http=http,

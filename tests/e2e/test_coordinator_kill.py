@@ -112,7 +112,7 @@ async def survive(folder: Path, seed: int) -> tuple[bytes, bytes, int]:
     assert await process.stop() == 0
     manifest = workers[0].owner.manifest
     assert manifest is not None
-    expected = FederationSum(manifest.dimension, manifest.fraction_bits)
+    expected = FederationSum(manifest.layout)
     for worker in workers:
         for domain, vector in worker.holds.items():
             expected.add(domain, vector, 20)

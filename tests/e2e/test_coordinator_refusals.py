@@ -138,7 +138,7 @@ async def test_the_same_record_again_is_acknowledged_and_counts_once(coordinator
         again = await alice.upload(channel, record, vector.tobytes())
     assert (first.repeated, again.repeated) == (False, True)
     assert alice.manifest is not None
-    expected = FederationSum(alice.manifest.dimension, alice.manifest.fraction_bits)
+    expected = FederationSum(alice.manifest.layout)
     expected.add("law", vector, 20)
     assert (await coordinator.status()).sum_digest == expected.digest(alice.manifest.digest())
 

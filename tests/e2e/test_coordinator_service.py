@@ -45,7 +45,7 @@ async def test_the_sum_is_exactly_that_of_the_contributions_in_whatever_order(co
     )
     manifest = owners[0].manifest
     assert manifest is not None
-    expected = FederationSum(manifest.dimension, manifest.fraction_bits)
+    expected = FederationSum(manifest.layout)
     for i, vector in reversed(list(enumerate(vectors))):
         expected.add(f"domain-{i % 3}", vector, 20)
     assert (await coordinator.status()).sum_digest == expected.digest(manifest.digest())
@@ -55,7 +55,7 @@ async def test_two_hundred_owners_at_once(coordinator: Running) -> None:
     owners = [await coordinator.owner(f"owner-{i}") for i in range(40)]
     manifest = owners[0].manifest
     assert manifest is not None
-    expected = FederationSum(manifest.dimension, manifest.fraction_bits)
+    expected = FederationSum(manifest.layout)
     work = []
     for i, owner in enumerate(owners):
         for j in range(5):
@@ -163,7 +163,7 @@ async def test_what_a_crash_damaged_of_a_partial_upload_is_sent_again(tmp_path: 
         digest = (await coordinator.status()).sum_digest
     manifest = alice.manifest
     assert manifest is not None
-    expected = FederationSum(manifest.dimension, manifest.fraction_bits)
+    expected = FederationSum(manifest.layout)
     expected.add("law", vector, 30)
     assert digest == expected.digest(manifest.digest())
 

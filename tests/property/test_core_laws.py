@@ -14,6 +14,7 @@ from toy import WORDS, toy_embedder
 
 from ridgeway import fixed_point, triangle
 from ridgeway.contribution_check import check_contribution
+from ridgeway.layout import Layout
 from ridgeway.manifest import FRACTION_BITS, DecisionRule, MassRule, RoutingSettings, SolverSettings
 from ridgeway.ridge import (
     chosen_ridge,
@@ -49,7 +50,7 @@ def contribution(corpus: list[str], rule: MassRule = MassRule.OWNER) -> tuple[np
 
 
 def total_of(made: list[tuple[str, list[str]]]) -> FederationSum:
-    total = FederationSum(D, BITS)
+    total = FederationSum(Layout(D, BITS))
     for domain, corpus in made:
         total.add(domain, *contribution(corpus))
     return total

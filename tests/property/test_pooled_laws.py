@@ -50,7 +50,7 @@ def contribution(corpus: list[str], rule: MassRule = MassRule.OWNER) -> tuple[np
 
 
 def trained(made: list[tuple[str, list[str]]]) -> PooledRouter:
-    total = FederationSum(MANIFEST.dimension, MANIFEST.fraction_bits)
+    total = FederationSum(MANIFEST.layout)
     for domain, corpus in made:
         total.add(domain, *contribution(corpus))
     a, b = total.normal_equations()

@@ -34,7 +34,7 @@ ALLOWED = {
     "protocol": {"core", "crypto", "proto"},
     "secagg": {"core", "crypto", "proto"},
     "embedders": {"core"},
-    "privacy": {"core"},
+    "privacy": {"core", "samples"},
     "runtime": {"core", "crypto"},
     "samples": {"core"},
     "web": {"core", "proto"},

@@ -57,7 +57,7 @@ def test_a_state_of_the_release_before_keeps_its_experts(tmp_path: Path) -> None
     with sqlite3.connect(path) as connection:
         for column in ("price", "latency_ms"):
             connection.execute(f"ALTER TABLE experts DROP COLUMN {column}")
-        for table in ("round_targets", "roster"):
+        for table in ("round_targets", "roster", "releases"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("INSERT INTO experts VALUES ('law', 'http://h/v1', 'm')")
         connection.execute("PRAGMA user_version = 1")

@@ -1,7 +1,9 @@
 """Refusals and known answers of differential privacy, and a whole private federation in one process."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,19 +13,32 @@ from toy import WORDS, toy_embedder
 from ridgeway import fixed_point, samples
 from ridgeway.embedders import load_embedder
 from ridgeway.feature_map import Accumulator, accumulator, ready_router
-from ridgeway.manifest import FeatureMap, Manifest, MassRule, PooledSettings
+from ridgeway.layout import Layout
+from ridgeway.manifest import (
+    FRACTION_BITS,
+    MANIFEST_VERSION,
+    FeatureMap,
+    Manifest,
+    ManifestError,
+    MassRule,
+    PooledSettings,
+    PrivacySettings,
+)
 from ridgeway.node.prompts import PromptSource, read_prompts
 from ridgeway.noisy_moments import solve_noisy
 from ridgeway.pooled import PooledGram, pooled_rows, weigh
+from ridgeway.privacy.agreement import agree, check_agreed
 from ridgeway.privacy.budget import Budget, affordable, deviation
-from ridgeway.privacy.contribution import encode_moment, moment_deviation, private_moment
-from ridgeway.privacy.noise import NoiseTooLarge, noise_for, share
-from ridgeway.privacy.sensitivity import PrivacyError, UnboundedRows, check_bounded
+from ridgeway.privacy.contribution import encode_moment, with_noise
+from ridgeway.privacy.errors import PrivacyError, PrivacyLibraryMissing
+from ridgeway.privacy.noise import NoiseTooLarge, noise_for
+from ridgeway.privacy.solving import private_solution
 from ridgeway.privacy.whitened import WhitenedEmbedder
 from ridgeway.ridge import UnsolvableSystem
 from ridgeway.router import RouterWeights
 from ridgeway.routing import Decision
 from ridgeway.statistics import NoTokens
+from ridgeway.sums import FederationSum
 
 EMBEDDER = toy_embedder()
 PLAIN = PooledSettings(columns=0)
@@ -35,16 +50,49 @@ def filled(prompts: list[str]) -> Accumulator:
     return rows
 
 
+PRIVACY = PrivacySettings(3.0, 1e-6, 1, 0.1, "")
+
+
+def private(feature_map: FeatureMap, columns: int, mass: MassRule) -> Manifest:
+    pooled = PooledSettings(columns)
+    return Manifest("f", EMBEDDER.fingerprint, feature_map, pooled, fraction_bits=20, mass=mass, privacy=PRIVACY)
+
+
 @pytest.mark.parametrize(
     ("feature_map", "columns"), [(FeatureMap.TOKENS, 0), (FeatureMap.POOLED, 8), (FeatureMap.TOKENS, 8)]
 )
 def test_rows_without_a_bound_are_refused(feature_map: FeatureMap, columns: int) -> None:
-    with pytest.raises(UnboundedRows, match="--columns 0"):
-        check_bounded(Manifest("f", EMBEDDER.fingerprint, feature_map, PooledSettings(columns)))
+    with pytest.raises(ManifestError, match="--columns 0"):
+        private(feature_map, columns, MassRule.TOKENS)
 
 
-def test_pooled_rows_without_signs_are_bounded() -> None:
-    check_bounded(Manifest("f", EMBEDDER.fingerprint, FeatureMap.POOLED, PLAIN))
+def test_mass_one_is_refused() -> None:
+    with pytest.raises(ManifestError, match="--mass tokens"):
+        private(FeatureMap.POOLED, 0, MassRule.OWNER)
+
+
+def test_a_private_manifest_comes_back_and_an_older_release_would_refuse_it() -> None:
+    manifest = private(FeatureMap.POOLED, 0, MassRule.TOKENS)
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert json.loads(manifest.to_json())["manifest"] == MANIFEST_VERSION + 1
+    assert manifest.layout.moments_only
+
+
+def test_a_manifest_without_privacy_does_not_mention_it() -> None:
+    assert b"privacy" not in Manifest("f", EMBEDDER.fingerprint).to_json()
+
+
+def test_a_newcomer_checks_that_the_noise_is_what_it_should_be() -> None:
+    agreed = agree(3.0, 1e-6, 4)
+    check_agreed(agreed)
+    for changed, why in (
+        (replace(agreed, cost=agreed.cost * 1.01), "too small"),
+        (replace(agreed, epsilon=2.9), "too small"),
+        (replace(agreed, contributions=5), "too small"),
+        (replace(agreed, public_prompts_sha256="0" * 64), "public prompts"),
+    ):
+        with pytest.raises(PrivacyError, match=why):
+            check_agreed(changed)
 
 
 @pytest.mark.parametrize(("epsilon", "delta"), [(0, 1e-6), (-1, 1e-6), (float("nan"), 1e-6), (1, 0), (1, 1), (1, 2)])
@@ -76,24 +124,14 @@ def test_noise_that_does_not_fit(units: float) -> None:
         noise_for(3, units)
 
 
-@pytest.mark.parametrize(("survivors", "honest"), [(0, 0.5), (4, 0.0), (4, 1.5)])
-def test_somebody_must_be_honest(survivors: int, honest: float) -> None:
-    with pytest.raises(PrivacyError, match="honest"):
-        share(1.0, survivors, honest)
-
-
-def test_the_moment_is_the_last_column_and_the_mass_has_no_noise() -> None:
+def test_the_moment_is_the_sum_of_the_rows_and_the_mass_has_no_noise() -> None:
     statistics = filled([" ".join(WORDS[:5]), WORDS[7], WORDS[3]]).statistics()
-    plain = encode_moment(statistics, MassRule.OWNER, 36)
-    np.testing.assert_allclose(fixed_point.decode(plain, 36), statistics.gram[:, -1] / 3, atol=2.0**-36)
-    noisy = private_moment(statistics, MassRule.OWNER, 36, 2.0**20)
-    assert noisy[-1] == plain[-1] == 1 << 36
+    layout = Layout(EMBEDDER.dimension + 1, 20, moments_only=True)
+    plain = encode_moment(statistics, layout)
+    np.testing.assert_allclose(fixed_point.decode(plain, 20), statistics.gram[:, -1], atol=2.0**-20)
+    noisy = with_noise(plain, layout, 0.1)
+    assert noisy[-1] == plain[-1] == 3 << 20
     assert (noisy[:-1] != plain[:-1]).all()
-
-
-def test_fewer_rows_need_more_noise() -> None:
-    needed = [moment_deviation(MassRule.OWNER, rows, 385, 36, 0.1) for rows in (10, 100)]
-    assert needed[0] == pytest.approx(10 * needed[1], rel=1e-6)
 
 
 def test_noise_differs_from_call_to_call() -> None:
@@ -132,18 +170,18 @@ def test_a_private_federation_over_the_sample_prompts_still_routes() -> None:
     domains = [domain for domain in samples.DOMAINS if domain != "finance"]
     public = list(read_prompts(PromptSource(str(samples.train_path("finance")))))
     embedder = WhitenedEmbedder(load_embedder("builtin"), public)
-    manifest = Manifest("f", embedder.fingerprint, FeatureMap.POOLED, PLAIN)
-    cost, moments, deviations = affordable(30.0, 1e-6), [], []
+    privacy = agree(30.0, 1e-6, 1)
+    mass = MassRule.TOKENS
+    manifest = Manifest("f", embedder.fingerprint, FeatureMap.POOLED, PLAIN, FRACTION_BITS[mass], mass, privacy=privacy)
+    total = FederationSum(manifest.layout)
     for domain in domains:
         rows = accumulator(manifest, embedder)
         rows.add(embedder.encode_batch(list(read_prompts(PromptSource(str(samples.train_path(domain)))))))
         statistics = rows.statistics()
-        units = moment_deviation(manifest.mass, statistics.rows, manifest.dimension, manifest.fraction_bits, cost)
-        moments.append(private_moment(statistics, manifest.mass, manifest.fraction_bits, units))
-        deviations.append(units * 2.0**-manifest.fraction_bits)
-    b = fixed_point.decode(np.array(moments).T, manifest.fraction_bits)
-    solution = solve_noisy(b, np.ones(len(domains)), np.array(deviations))
-    router = ready_router(RouterWeights(1, tuple(domains), solution.weights, 1.0, b"", b""), embedder, manifest)
+        moment = with_noise(encode_moment(statistics, manifest.layout), manifest.layout, privacy.cost)
+        total.add(domain, moment, statistics.rows)
+    solution = private_solution(total, manifest, privacy)
+    router = ready_router(RouterWeights(1, total.domains, solution.weights, 1.0, b"", b""), embedder, manifest)
     right = [
         isinstance(outcome, Decision) and outcome.domain == domain
         for domain in domains
@@ -152,8 +190,17 @@ def test_a_private_federation_over_the_sample_prompts_still_routes() -> None:
     assert np.mean(right) > 0.7
 
 
+def test_libraries_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("dp_accounting", "opendp.prelude"):
+        monkeypatch.setitem(sys.modules, module, None)
+    affordable.cache_clear()
+    for act in (lambda: affordable(1.0, 1e-6), lambda: noise_for(3, 1e6)):
+        with pytest.raises(PrivacyLibraryMissing, match=r"ridgeway\[dp\]"):
+            act()
+
+
 def test_the_libraries_are_imported_only_when_needed() -> None:
-    modules = "budget", "contribution", "noise", "sensitivity", "whitened"
+    modules = "agreement", "budget", "contribution", "noise", "sensitivity", "solving", "whitened"
     code = f"import sys; import {', '.join(f'ridgeway.privacy.{name}' for name in modules)}; print(sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "opendp" not in loaded
