@@ -13,7 +13,7 @@ import numpy as np
 
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import Manifest
-from ridgeway.round_vector import as_sum, as_vector, length
+from ridgeway.round_vector import as_sum, length, pieces
 from ridgeway.runtime.data_dir import write_durably
 from ridgeway.sums import FederationSum
 
@@ -33,9 +33,12 @@ class MaskedTotals:
 
     def write(self, total: FederationSum) -> bytes:
         """Write a sum durably; what the ledger must name it by."""
-        data = as_vector(total).astype("<i8", copy=False).data.cast("B")
-        name = hashlib.sha256(data).hexdigest()
-        write_durably(self.folder / name, data)
+        data = [piece.astype("<i8", copy=False).data.cast("B") for piece in pieces(total)]
+        digest = hashlib.sha256()
+        for piece in data:
+            digest.update(piece)
+        name = digest.hexdigest()
+        write_durably(self.folder / name, *data)
         return json.dumps({"format": _FORMAT, "file": name, "domains": total.domains}).encode()
 
     def read(self, named: bytes | None) -> FederationSum:

@@ -12,12 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from ridgeway import round_vector
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
+from ridgeway.coordinator.input_spool import InputSpool
 from ridgeway.coordinator.ledger import Place
 from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.coordinator.publication import Publisher
@@ -37,8 +35,8 @@ ORDERS_HELD = 64
 INPUT_WAIT_S = 30.0
 # How often a running round looks at its deadlines.
 LOOK_S = 0.5
-# Vectors on their way at once; each is held whole until it is added.
-INPUTS_AT_ONCE = 2
+# Vectors on their way at once; they lie on disk until they are added, but each stream has its buffers.
+INPUTS_AT_ONCE = 4
 # After an aborted round, so that a node that always refuses does not keep everybody busy.
 PAUSE_FIRST_S = 1.0
 PAUSE_LONGEST_S = 60.0
@@ -57,8 +55,7 @@ class Connection:
         orders: what is to be sent; None ends the stream.
         intention: what it wants, once it has said so.
         waiting: what it was last told to wait for.
-        vector: its masked vector as it arrives; None while none is wanted.
-        received: bytes of it.
+        spool: its masked vector as it arrives; None while none is wanted.
         progress_s: when the last of it came.
     """
 
@@ -66,8 +63,7 @@ class Connection:
     orders: "asyncio.Queue[m.RoundOrder | None]" = field(default_factory=lambda: asyncio.Queue(ORDERS_HELD))
     intention: m.Intention | None = None
     waiting: str = ""
-    vector: npt.NDArray[np.int64] | None = None
-    received: int = 0
+    spool: InputSpool | None = None
     progress_s: float = 0.0
 
     def send(self, order: m.RoundOrder | None) -> None:
@@ -78,6 +74,17 @@ class Connection:
             while not self.orders.empty():
                 self.orders.get_nowait()
             self.orders.put_nowait(None)
+
+    def want(self, spool: InputSpool) -> None:
+        """Take a masked vector from now on."""
+        self.give_up()
+        self.spool, self.progress_s = spool, time.monotonic()
+
+    def give_up(self) -> None:
+        """Take no vector any more, and forget what came of one."""
+        if self.spool is not None:
+            self.spool.close()
+            self.spool = None
 
 
 class Rounds:
@@ -165,7 +172,7 @@ class Rounds:
                 self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:
-        connection.vector = None
+        connection.give_up()
         if self._round is not None:
             self._send(self._round.lost(connection.owner, time.monotonic()))
         self.stir()
@@ -199,18 +206,20 @@ class Rounds:
         self.stir()
 
     def _take_chunk(self, connection: Connection, chunk: m.PayloadChunk, running: Aggregator) -> None:
-        vector = connection.vector
-        if vector is None:
+        spool = connection.spool
+        if spool is None:
             return
-        start = chunk.index * CHUNK_BYTES
-        if start != connection.received or start + len(chunk.data) > vector.nbytes or not chunk.data:
+        if chunk.index * CHUNK_BYTES != spool.received or not 0 < len(chunk.data) <= spool.missing:
             raise Malformed("a piece of a masked vector is missing, doubled or too long; take part again")
-        vector.view(np.uint8)[start : start + len(chunk.data)] = np.frombuffer(chunk.data, dtype=np.uint8)
-        connection.received += len(chunk.data)
+        try:
+            spool.append(chunk.data)
+        except OSError as error:
+            self._lose(connection, running, error)
+            return
         connection.progress_s = time.monotonic()
-        if connection.received == vector.nbytes:
-            connection.vector = None
-            self._send(running.take_input(connection.owner, vector, time.monotonic()))
+        if not spool.missing:
+            self._send(running.take_input(connection.owner, spool.numbers, spool.pieces(), time.monotonic()))
+            connection.give_up()
 
     def _send(self, orders: Orders) -> None:
         running = self._round
@@ -221,9 +230,18 @@ class Rounds:
             if connection is None:
                 continue
             if order.input_wanted is not None:
-                connection.vector = np.empty(running.vector.size, dtype="<i8")
-                connection.received, connection.progress_s = 0, time.monotonic()
+                try:
+                    connection.want(InputSpool(self._federation.totals.folder, running.vector.size))
+                except OSError as error:
+                    self._lose(connection, running, error)
+                    continue
             connection.send(_addressed(order, running.terms.nonce))
+
+    def _lose(self, connection: Connection, running: Aggregator, error: OSError) -> None:
+        """Go on without an owner whose vector has no place on our disk."""
+        connection.give_up()
+        _log.error("no place for the masked vector of %s: %s", connection.owner, error)
+        self._send(running.lost(connection.owner, time.monotonic(), "the coordinator's disk does not take its vector"))
 
     # Rounds
 
@@ -286,6 +304,7 @@ class Rounds:
             slots=INPUTS_AT_ONCE,
         )
         self._round = running
+        _log.info("called %s round %d of %d owners", start.kind.name.lower(), terms.number, len(start.invited))
         for owner in start.invited & self._connections.keys():
             self._connections[owner].intention = None
         self._send(running.start())
@@ -313,8 +332,8 @@ class Rounds:
             now = time.monotonic()
             self._send(running.tick(now))
             for connection in list(self._connections.values()):
-                if connection.vector is not None and now - connection.progress_s > INPUT_WAIT_S:
-                    connection.vector = None
+                if connection.spool is not None and now - connection.progress_s > INPUT_WAIT_S:
+                    connection.give_up()
                     self._send(running.lost(connection.owner, now, "it stopped sending its masked vector"))
 
     async def _committed(self, running: Aggregator) -> bytes:

@@ -5,7 +5,7 @@ order, its moment, its rows and its number of contributions. A contribution that
 everything is additive.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,10 +75,8 @@ def as_sum(layout: Layout, domains: tuple[str, ...], vector: npt.NDArray[np.int6
     )
 
 
-def as_vector(total: FederationSum) -> npt.NDArray[np.int64]:
-    """A whole sum as such a vector over its own domains, int64."""
-    parts = [
-        np.concatenate([held.moment, np.array([held.rows, held.contributions], dtype=np.int64)])
-        for held in total.parts.values()
-    ]
-    return np.concatenate([total.triangle, *parts])
+def pieces(total: FederationSum) -> Iterator[npt.NDArray[np.int64]]:
+    """A whole sum as such a vector over its own domains, int64, in pieces; the first shares the sum's memory."""
+    yield total.triangle
+    for held in total.parts.values():
+        yield np.concatenate([held.moment, np.array([held.rows, held.contributions], dtype=np.int64)])

@@ -116,14 +116,15 @@ def role_of(path: Path) -> str | None:
     return role
 
 
-def write_durably(path: Path, data: bytes | memoryview) -> None:
-    """Replace a file so that a crash leaves the old one or the new one, whole; mode 0600."""
+def write_durably(path: Path, *pieces: bytes | memoryview) -> None:
+    """Replace a file by these pieces, so that a crash leaves the old one or the new one, whole; mode 0600."""
     staged = path.with_name(f".{path.name}.new")
     descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

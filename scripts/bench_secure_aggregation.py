@@ -108,7 +108,7 @@ class Round:
                 continue
             reply = owners[name].reply(order)
             if order.input_wanted is not None:
-                orders += self.aggregator.take_input(name, owners[name].covered, 0.0)
+                orders += self.aggregator.take_input(name, owners[name].covered.size, [owners[name].covered], 0.0)
             elif reply is not None:
                 moved[name] += len(encode(reply))
                 orders += self.aggregator.receive(name, reply, 0.0)

@@ -74,7 +74,7 @@ def masked_round(vectors: Sequence[npt.NDArray[np.int64]], random_bytes: Callabl
         name, order = orders.popleft()
         reply = owners[name].reply(order)
         if order.input_wanted is not None:
-            orders += aggregator.take_input(name, owners[name].covered, 0.0)
+            orders += aggregator.take_input(name, owners[name].covered.size, [owners[name].covered], 0.0)
         elif reply is not None:
             orders += aggregator.receive(name, reply, 0.0)
     return MaskedRound(aggregator.unmask().vector, tuple(owner.covered for owner in owners.values()))

@@ -191,8 +191,8 @@ class Aggregator:
         self._awaited.clear()
         return self._advance()
 
-    def take_input(self, owner: str, vector: npt.NDArray[np.int64], now: float) -> Orders:
-        """Add a whole masked vector, int64; one that comes late changes nothing.
+    def take_input(self, owner: str, numbers: int, pieces: Iterable[npt.NDArray[np.int64]], now: float) -> Orders:
+        """Add a whole masked vector, int64, that is handed over in pieces; one that comes late changes nothing.
 
         Raises:
             WrongVector: it has another length.
@@ -200,9 +200,12 @@ class Aggregator:
         self._now = now
         if self.phase is not Phase.MASKING or owner not in self._uploading:
             return []
-        if vector.size != self.vector.size:
-            raise WrongVector(f"{owner} sent {vector.size} numbers, the round has {self.vector.size}")
-        self.vector += vector
+        if numbers != self.vector.size:
+            raise WrongVector(f"{owner} sent {numbers} numbers, the round has {self.vector.size}")
+        start = 0
+        for piece in pieces:
+            self.vector[start : start + piece.size] += piece
+            start += piece.size
         self._survivors[owner] = self._seats[owner]
         self._uploading.discard(owner)
         self._awaited.discard(owner)

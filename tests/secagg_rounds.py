@@ -94,7 +94,7 @@ class Rehearsal:
         if STEPS.index(node.vanishes) <= STEPS.index(step):
             return self.aggregator.lost(node.owner, 0.0)
         if step == "input_wanted":
-            return self.aggregator.take_input(node.owner, next(masked([node.vector], node.masks)), 0.0)
+            return self.aggregator.take_input(node.owner, node.vector.size, masked([node.vector], node.masks), 0.0)
         try:
             reply = self._reply(node, order)
         except RidgewayError as refusal:

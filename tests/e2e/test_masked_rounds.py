@@ -1,6 +1,7 @@
 """Masked federations, whole: a coordinator and node daemons over real gRPC and TLS, sums compared to the bit."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from running import Running, refused, running
 
 from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.founding import Wishes
+from ridgeway.coordinator.input_spool import InputSpool
 from ridgeway.manifest import FeatureMap
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
@@ -204,3 +206,35 @@ async def test_trials_are_counted_in_masked_rounds(tmp_path: Path, embedder: Pat
         assert trials[0].prompts % 20 == 0
         assert trials[0].prompts >= 3 * 20
         assert trials[0].domains == ("law", "math", "medicine")
+
+
+async def test_a_vector_that_the_coordinator_s_disk_does_not_take_costs_only_its_owner_the_round(
+    tmp_path: Path, embedder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[InputSpool] = []
+
+    def full_once(spool: InputSpool, data: bytes) -> None:
+        if not lost or spool is lost[0]:
+            lost.append(spool)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(spool, data)
+
+    append = InputSpool.append
+    monkeypatch.setattr(InputSpool, "append", full_once)
+    async with masked(tmp_path) as coordinator, AsyncExitStack() as stack:
+        nodes = {name: await home(tmp_path, embedder, name, stack) for name in DOMAINS}
+        joining = [asyncio.create_task(join(tmp_path, coordinator, name, node)) for name, node in nodes.items()]
+        async with asyncio.timeout(30):
+            while sum(task.done() for task in joining) < 3:  # noqa: ASYNC110 - another process's work
+                await asyncio.sleep(0.02)
+        within = [name for name, task in zip(nodes, joining, strict=True) if task.done()]
+        await expect_sum(coordinator, held(*within))
+        (left,) = nodes.keys() - set(within)
+        waiting = await nodes[left].until(lambda status: "1 of the 3 owners" in status.waiting, 30)
+        assert not waiting.domains[0].committed
+        rounds = (await coordinator.status()).rounds
+        assert rounds is not None
+        assert (rounds.committed >= 1, rounds.dropouts) == (True, 1)
+        for task in joining:
+            task.cancel()
+        await asyncio.wait(joining)

@@ -131,6 +131,6 @@ def test_a_round_that_was_aborted_takes_nothing_more() -> None:
     for node in nodes:
         advertisement = node.join(m.RoundTerms(), 3).advertisement
         assert aggregator.receive(node.owner, m.RoundReply(advertisement=advertisement), 0.0) == []
-        assert aggregator.take_input(node.owner, node.vector, 0.0) == []
+        assert aggregator.take_input(node.owner, node.vector.size, [node.vector], 0.0) == []
     assert aggregator.tick(1e9) == []
     assert aggregator.phase is Phase.ABORTED

@@ -323,7 +323,7 @@ def test_what_the_aggregator_does_not_take() -> None:
         aggregator.receive("stranger", m.RoundReply(refusal="x"), 0.0)
     with pytest.raises(OutOfTurn):
         aggregator.receive(VICTIM, m.RoundReply(), 0.0)
-    assert aggregator.take_input(VICTIM, nodes[0].vector, 0.0) == []
+    assert aggregator.take_input(VICTIM, nodes[0].vector.size, [nodes[0].vector], 0.0) == []
     assert not aggregator.vector.any()
     assert aggregator.receive(VICTIM, m.RoundReply(agreement=m.Agreement()), 0.0) == []
     other = nodes[1].join(round_terms(), 3)
