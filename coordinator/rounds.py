@@ -36,7 +36,7 @@ INPUT_WAIT_S = 30.0
 # How often a running round looks at its deadlines.
 LOOK_S = 0.5
 # Vectors on their way at once; they lie on disk until they are added, but each stream has its buffers.
-INPUTS_AT_ONCE = 4
+INPUTS_AT_ONCE = 2
 # After an aborted round, so that a node that always refuses does not keep everybody busy.
 PAUSE_FIRST_S = 1.0
 PAUSE_LONGEST_S = 60.0
