@@ -20,13 +20,14 @@ from ridgeway.crypto.payload_digest import CHUNK_BYTES
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import Manifest
 from ridgeway.node.link import Link
+from ridgeway.node.masking import mask_in_parallel
 from ridgeway.node.round_input import Part, Trial, intention
 from ridgeway.node.round_state import RoundState
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.remote_errors import Malformed, Unreachable, translated
 from ridgeway.secagg.cohort import CohortView, Roster, fingerprint
-from ridgeway.secagg.masks import Mask, Masking
+from ridgeway.secagg.masks import Mask
 from ridgeway.secagg.participant import ENTROPY_BYTES, Involvement, Participant
 from ridgeway.secagg.terms import NONCE_BYTES, ROUND_VERSION
 
@@ -274,7 +275,7 @@ class Rounds:
             await self._write(call, replace(reply, nonce=order.nonce))
 
     async def _send_input(self, call: Call, engaged: Engagement, standing: Standing) -> None:
-        """Mask our vector piece by piece, in place, and send the pieces; what it means is on disk before."""
+        """Mask our vector in place and send it in pieces; what it means is on disk before."""
         view, masks = engaged.view, engaged.masks
         if view is None or not masks:
             raise WrongTerms("our vector was asked for before the shares came; we send nothing")
@@ -285,11 +286,10 @@ class Rounds:
             self.state.enter(engaged.terms.nonce, part.targets)
         else:
             vector = engaged.brings.vector()
-        masking, numbers = Masking(masks), CHUNK_BYTES // 8
+        await asyncio.to_thread(mask_in_parallel, vector, masks)
+        numbers = CHUNK_BYTES // 8
         for index, start in enumerate(range(0, vector.size, numbers)):
-            piece = vector[start : start + numbers]
-            await asyncio.to_thread(masking.add_to, piece)
-            chunk = m.PayloadChunk(index, _bytes(piece))
+            chunk = m.PayloadChunk(index, _bytes(vector[start : start + numbers]))
             await self._write(call, m.RoundReply(input=chunk, nonce=engaged.terms.nonce))
 
     def _end(self, order: m.RoundOrder) -> None:
