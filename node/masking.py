@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ridgeway.secagg.masks import BLOCK_NUMBERS, Mask, Masking
 
 # Parts shorter than this take longer to hand to a thread than to mask.
-_PART_MIN = 2 * BLOCK_NUMBERS
+_PART_MIN = BLOCK_NUMBERS
 
 
 def mask_in_parallel(vector: npt.NDArray[np.int64], masks: Sequence[Mask], threads: int | None = None) -> None:

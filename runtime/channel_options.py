@@ -11,6 +11,8 @@ KEEPALIVE_TIMEOUT_MS: Final = 10_000
 PING_INTERVAL_ALLOWED_MS: Final = 10_000
 # One owner has one feed, a few uploads and a call now and then on a connection.
 STREAMS_PER_CONNECTION: Final = 64
+# Bytes that a stream may be ahead of its reader: 10 MB/s at a round trip of 100 ms.
+WINDOW_BYTES: Final = 1024 * 1024
 # Failed connections are retried by Ridgeway's own backoff; gRPC's must not be slower than that.
 RECONNECT_MS: Final = 1_000
 
@@ -28,6 +30,9 @@ def server_options() -> list[tuple[str, int]]:
     return [
         *_BOTH,
         ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
+        # Otherwise each upload's window grows with the link, and memory with every owner that sends at once.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
         ("grpc.http2.min_ping_interval_without_data_ms", PING_INTERVAL_ALLOWED_MS),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.so_reuseport", 0),

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 KEY_BYTES = 32
-# 256 KiB of keystream and of zeros stay in the second-level cache beside the block that they are added to; with fewer,
+# 512 KiB of keystream and of zeros stay in the second-level cache beside the block that they are added to; with fewer,
 # threads that mask side by side wait more for the interpreter than they work.
-BLOCK_NUMBERS = 32 * 1024
+BLOCK_NUMBERS = 64 * 1024
 _ZEROS = bytes(8 * BLOCK_NUMBERS)
 # One step of the counter makes a block of AES, 16 bytes.
 NUMBERS_PER_COUNT = 2
