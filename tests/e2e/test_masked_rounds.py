@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -10,14 +11,15 @@ import grpc
 import numpy as np
 import pytest
 import toy
+from free_port import free_port
 from light_client import random_contribution
-from node_running import News, NodeHome, daemon, expect_sum, words, write_prompts
+from node_running import News, NodeHome, daemon, expect_sum, expected_digest, words, write_prompts
 from running import Running, refused, running
 
 from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.coordinator.input_spool import InputSpool
-from ridgeway.manifest import FeatureMap
+from ridgeway.manifest import FeatureMap, Manifest
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.secagg.aggregator import Sum
@@ -55,8 +57,8 @@ async def join(tmp_path: Path, coordinator: Running, name: str, node: NodeHome) 
     return await node.join(await coordinator.invite(name), {DOMAINS[name]: source})
 
 
-async def change(tmp_path: Path, name: str, node: NodeHome) -> None:
-    source = write_prompts(tmp_path / f"{name}.jsonl", prompts_of(name, 1))
+async def change(tmp_path: Path, name: str, node: NodeHome, edition: int = 1) -> None:
+    source = write_prompts(tmp_path / f"{name}.jsonl", prompts_of(name, edition))
     await node.join("", {DOMAINS[name]: source})
 
 
@@ -238,3 +240,52 @@ async def test_a_vector_that_the_coordinator_s_disk_does_not_take_costs_only_its
         for task in joining:
             task.cancel()
         await asyncio.wait(joining)
+
+
+async def test_a_node_restored_from_an_older_copy_is_put_right_by_a_full_round(tmp_path: Path, embedder: Path) -> None:
+    async with masked(tmp_path) as coordinator, AsyncExitStack() as stack:
+        nodes = {name: await home(tmp_path, embedder, name, stack) for name in ("beta", "gamma")}
+        alpha = nodes["alpha"] = NodeHome(tmp_path / "alpha", embedder)
+        async with daemon(alpha):
+            await asyncio.gather(*(join(tmp_path, coordinator, name, node) for name, node in nodes.items()))
+        shutil.copytree(alpha.data_dir, tmp_path / "copy")
+        async with daemon(alpha):
+            await asyncio.gather(*(change(tmp_path, name, node) for name, node in nodes.items()))
+        await expect_sum(coordinator, held(*nodes, edition=dict.fromkeys(nodes, 1)))
+        shutil.rmtree(alpha.data_dir)
+        shutil.copytree(tmp_path / "copy", alpha.data_dir)
+        await stack.enter_async_context(daemon(alpha))
+        async with asyncio.timeout(30):
+            while "alpha no longer knows its part" not in await what_it_waits_for(coordinator):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await asyncio.gather(*(change(tmp_path, name, nodes[name], 2) for name in ("beta", "gamma")))
+        await expect_sum(coordinator, held(*nodes, edition={"alpha": 1, "beta": 2, "gamma": 2}))
+        assert await what_it_waits_for(coordinator) == ""
+
+
+async def test_a_coordinator_restored_from_an_older_copy_learns_the_sum_again(tmp_path: Path, embedder: Path) -> None:
+    port = free_port()
+    async with AsyncExitStack() as stack:
+        nodes = {name: await home(tmp_path, embedder, name, stack) for name in ("alpha", "beta", "gamma")}
+        async with masked(tmp_path, port) as coordinator:
+            await asyncio.gather(*(join(tmp_path, coordinator, name, node) for name, node in nodes.items()))
+        shutil.copytree(coordinator.data_dir, tmp_path / "copy")
+        async with masked(tmp_path, port) as coordinator:
+            await asyncio.gather(*(change(tmp_path, name, node) for name, node in nodes.items()))
+        shutil.rmtree(coordinator.data_dir)
+        shutil.copytree(tmp_path / "copy", coordinator.data_dir)
+        async with masked(tmp_path, port) as coordinator:
+            async with asyncio.timeout(60):
+                wanted = expected_digest(await manifest_of(coordinator), held(*nodes, edition=dict.fromkeys(nodes, 1)))
+                while (await coordinator.status()).sum_digest != wanted:  # noqa: ASYNC110 - the nodes' work
+                    await asyncio.sleep(0.05)
+
+
+async def what_it_waits_for(coordinator: Running) -> str:
+    rounds = (await coordinator.status()).rounds
+    assert rounds is not None
+    return rounds.waiting
+
+
+async def manifest_of(coordinator: Running) -> Manifest:
+    return Manifest.from_json((await coordinator.status()).manifest_json)
