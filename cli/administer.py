@@ -17,6 +17,7 @@ async def administer(
     import grpc
 
     from ridgeway.coordinator.administration import SOCKET
+    from ridgeway.coordinator.leading import AnotherLeads
     from ridgeway.coordinator.offline import open_administration
     from ridgeway.runtime.call_metadata import call_metadata
     from ridgeway.runtime.data_dir import DataDirectory
@@ -25,6 +26,10 @@ async def administer(
 
     directory = DataDirectory(data_dir, "coordinator")
     if directory.in_use():
+        if not (directory.path / SOCKET).exists():
+            raise AnotherLeads(
+                f"the coordinator on {data_dir} is starting, or another replica leads; wait, or ask on its machine"
+            )
         async with connect(directory.path, SOCKET) as channel:
             try:
                 return await rpc.call(channel, method, request, timeout_s=30.0, metadata=call_metadata())

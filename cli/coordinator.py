@@ -140,6 +140,13 @@ def votes_or_auto(text: str) -> int | str:
     " private hold-outs. [new federation: votes]",
 )
 @click.option(
+    "--ledger",
+    metavar="postgresql://...",
+    envvar="RIDGEWAY_LEDGER",
+    help="A PostgreSQL database that several replicas share, one of which leads; needs the extra postgres. The password"
+    " comes from PGPASSFILE or PGPASSWORD. [default: a file in the data directory]",
+)
+@click.option(
     "--certificate-lifetime",
     type=seconds,
     metavar="TIME",
@@ -154,6 +161,7 @@ def coordinator(
     listen: str,
     advertise: str | None,
     certificate_lifetime: float,
+    ledger: str | None,
     http: str | None,
     http_token_file: Path | None,
     http_certificate: Path | None,
@@ -188,6 +196,7 @@ def coordinator(
         advertise=advertise,
         certificate_lifetime=timedelta(seconds=certificate_lifetime),
         http=http_settings(http, http_token_file, http_certificate, http_key),
+        ledger=ledger,
     )
 
     async def run(stop: asyncio.Event) -> None:

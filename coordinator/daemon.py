@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,9 @@ from ridgeway.coordinator.administration import SOCKET, Administration
 from ridgeway.coordinator.enrolment_service import EnrolmentService
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation_service import FederationService
-from ridgeway.coordinator.founding import Founded, Wishes, open_federation
+from ridgeway.coordinator.founding import Founded, Wishes, check_replica, open_federation
 from ridgeway.coordinator.invitations import Door
+from ridgeway.coordinator.leading import keep_leading, lead
 from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.coordinator.publication import Publisher
 from ridgeway.coordinator.refusals import REFUSALS
@@ -69,6 +71,7 @@ class CoordinatorSettings:
         certificate_lifetime: of members' certificates.
         now: the clock.
         http: where the status page and the metrics are served; None: nowhere.
+        ledger: URL of a PostgreSQL database that replicas share; None: a file in `data_dir`.
     """
 
     data_dir: Path
@@ -80,6 +83,7 @@ class CoordinatorSettings:
     certificate_lifetime: timedelta = MEMBER_LIFETIME
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     http: HttpSettings | None = None
+    ledger: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +127,26 @@ async def serve(
         DataDirectoryError: the directory cannot be used, or another coordinator runs on it.
         ManifestIsFixed: the settings contradict the federation's manifest.
         CannotListen: the address is taken, or cannot be told to others.
+        BadLedgerUrl, LedgerUnreachable: the ledger's database cannot be used, or is lost.
     """
     advertised = _advertised_host(settings)
     directory = DataDirectory(settings.data_dir, "coordinator", create=True)
     with directory.locked():
-        founded = open_federation(
-            directory, settings.wishes, settings.default_embedder, settings.now(), settings.certificate_lifetime
-        )
+        database = await lead(directory, settings.ledger, stop, partial(check_replica, directory))
+        if database is None:
+            return
+        try:
+            founded = open_federation(
+                directory,
+                database,
+                settings.wishes,
+                settings.default_embedder,
+                settings.now(),
+                settings.certificate_lifetime,
+            )
+        except BaseException:
+            database.close()
+            raise
         if founded.federation.manifest.dimension < PARALLEL_DIMENSION:
             threadpool_limits(limits=1, user_api="blas")
         try:
@@ -175,7 +192,8 @@ async def _listening(
     )
     ports |= {"members": f"{advertised}:{members}", "enrolment": f"{advertised}:{enrolment_port}"}
     socket = bind(servers[2].grpc, directory.path, SOCKET)
-    tasks = [asyncio.create_task(publisher.run()), asyncio.create_task(rounds.run())]
+    endless = publisher.run(), rounds.run(), keep_leading(founded.federation.ledger, exclusive)
+    tasks = [asyncio.create_task(work) for work in endless]
     for task in tasks:
         # It runs for ever; should it fail, the coordinator ends with its error rather than serve on unnoticed.
         task.add_done_callback(lambda _: stop.set())

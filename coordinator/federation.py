@@ -11,8 +11,8 @@ import time
 from dataclasses import dataclass
 
 from ridgeway.contribution_check import ContributionRefused, check_of
-from ridgeway.coordinator.ledger import CommittedRound, Entry, Ledger, Member
-from ridgeway.coordinator.masked_total import MaskedTotals
+from ridgeway.coordinator.ledger import CommittedRound, Entry, Ledger, Member, Totals
+from ridgeway.coordinator.masked_total import MaskedTotals, file_name
 from ridgeway.coordinator.membership import Membership, NotAMember
 from ridgeway.coordinator.payload_store import PayloadDamaged, PayloadKey, PayloadStore, StagedPayload
 from ridgeway.coordinator.trials import Trials
@@ -42,7 +42,6 @@ from ridgeway.sums import FederationSum
 
 _log = logging.getLogger("ridgeway.coordinator")
 
-LEDGER_FILE = "ledger.db"
 ENTRIES_MAX = 1 << HEADROOM_BITS
 
 
@@ -100,10 +99,10 @@ class Change:
 class Federation:
     """One federation's durable state and sum."""
 
-    def __init__(self, directory: DataDirectory, manifest: Manifest) -> None:
+    def __init__(self, directory: DataDirectory, manifest: Manifest, ledger: Ledger) -> None:
         self.manifest = manifest
         self.manifest_digest = manifest.digest()
-        self.ledger = Ledger(directory.path / LEDGER_FILE)
+        self.ledger = ledger
         self.payloads = PayloadStore(directory.folder("payloads"))
         self.membership = Membership(manifest.federation_id)
         self.membership.reload(self.ledger)
@@ -125,6 +124,7 @@ class Federation:
 
     def _kept_sum(self) -> FederationSum:
         named = self.ledger.setting("masked_total")
+        self.totals.fetch(named, self.ledger.kept_file)
         self.totals.keep_only(named)
         return self.totals.read(named)
 
@@ -133,6 +133,7 @@ class Federation:
         standing = [entry for entry in self.ledger.entries() if entry.payload_digest is not None]
         self.payloads.keep_only((entry.payload_key for entry in standing), time.time())
         for entry in standing:
+            self.payloads.fetch(entry.payload_key, self.ledger.kept_file)
             payload = self.payloads.payload(entry.payload_key)
             if payload_digest(len(payload), chunk_digests(payload)) != entry.payload_digest:
                 raise PayloadDamaged(
@@ -223,7 +224,7 @@ class Federation:
             body.owner, body.domain, body.sequence, offer.key.record_digest, body.rows, digest, _now_ms(), width
         )
         payload = self.payloads.payload(offer.key)
-        self.ledger.put(entry, offer.record)
+        self.ledger.put(entry, offer.record, payload, old.payload_key if old else None)
         self._replace(old, entry, payload)
         _log.info("committed %s/%s, sequence %d", body.owner, body.domain, body.sequence)
         return True
@@ -245,7 +246,7 @@ class Federation:
         if admit(old.standing, body.sequence, digest) is Admission.REPEAT:
             return Change(body.sequence, self.sum_digest, repeated=True)
         tombstone = Entry(body.owner, body.domain, body.sequence, digest, 0, None, _now_ms())
-        self.ledger.put(tombstone, record)
+        self.ledger.put(tombstone, record, replaced=old.payload_key)
         self._replace(old, None, None)
         _log.info("withdrew %s/%s: sum %s", body.owner, body.domain, self.sum_digest.hex())
         return Change(body.sequence, self.sum_digest, repeated=False)
@@ -300,11 +301,14 @@ class Federation:
         if terms.kind is RoundKind.FULL:
             before = FederationSum(manifest.layout)
         total = before.plus(part, manifest.mass)
-        named = self.totals.write(total)
+        written = self.totals.write(total)
+        files = Totals(written.name, written.pieces, file_name(self.ledger.setting("masked_total")))
         places = {body.owner: body.remaining for body in summed.survivors if body.domains or body.remaining}
-        self.ledger.commit_round(CommittedRound(terms.number, terms.nonce, terms.kind, _now_ms()), places, named)
+        self.ledger.commit_round(
+            CommittedRound(terms.number, terms.nonce, terms.kind, _now_ms()), places, written.named, files
+        )
         self.sum, self._sum_digest = total, None
-        self.totals.keep_only(named)
+        self.totals.keep_only(written.named)
         _log.info("committed round %d of %d owners: sum %s", terms.number, len(summed.survivors), self.sum_digest.hex())
         return self.sum_digest
 

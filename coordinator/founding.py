@@ -1,11 +1,14 @@
 """The first start of a coordinator: manifest, authority, ledger; and every later one: the same again, or a refusal."""
 
+import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from ridgeway.coordinator.federation import LEDGER_FILE, Federation
+from ridgeway.coordinator.database import Database
+from ridgeway.coordinator.federation import Federation
+from ridgeway.coordinator.leading import has_ledger
 from ridgeway.coordinator.ledger import Ledger
 from ridgeway.crypto.authority import MEMBER_LIFETIME, CertificateAuthority
 from ridgeway.embedder import EmbedderFingerprint
@@ -31,11 +34,16 @@ from ridgeway.runtime.data_dir import DataDirectory
 _AUTHORITY_CERTIFICATE = "authority.pem"
 _AUTHORITY_KEY = "authority.key"
 _MANIFEST = "manifest"
+_AUTHORITY_SHA256 = "authority_sha256"
 _AUTO = "auto"
 
 
 class NotFounded(RidgewayError):
     """A data directory in which no federation was founded yet."""
+
+
+class ReplicaWithoutAuthority(RidgewayError):
+    """A replica that could not speak for its federation."""
 
 
 class ManifestIsFixed(RidgewayError):
@@ -158,12 +166,13 @@ def _default_mass(features: FeatureMap, masking: Masking) -> MassRule:
 
 
 def is_founded(directory: DataDirectory) -> bool:
-    """Whether the directory holds a federation."""
-    return directory.read(_AUTHORITY_CERTIFICATE) is not None and (directory.path / LEDGER_FILE).exists()
+    """Whether the directory holds a federation: its authority, and a ledger or where that is."""
+    return directory.read(_AUTHORITY_CERTIFICATE) is not None and has_ledger(directory)
 
 
 def open_federation(
     directory: DataDirectory,
+    database: Database,
     wishes: Wishes,
     default_embedder: Callable[[], EmbedderFingerprint],
     now: datetime,
@@ -173,6 +182,7 @@ def open_federation(
 
     Args:
         directory: the coordinator's, locked.
+        database: of its ledger, which nobody else writes to.
         wishes: see `Wishes`.
         default_embedder: asked only when a federation is founded without a wish for one.
         now: the time.
@@ -180,37 +190,50 @@ def open_federation(
 
     Raises:
         ManifestIsFixed: a wish contradicts what was agreed.
+        ReplicaWithoutAuthority: another replica founded the federation, and its authority is not here.
     """
-    manifest_json = _stored_manifest(directory)
+    ledger = Ledger(database)
+    manifest_json = ledger.setting(_MANIFEST)
     if manifest_json is None:
-        _found(directory, wishes.manifest(secrets.token_hex(16), wishes.embedder or default_embedder()), now)
-        manifest_json = _stored_manifest(directory) or b""
+        manifest = wishes.manifest(secrets.token_hex(16), wishes.embedder or default_embedder())
+        manifest_json = _found(directory, ledger, manifest, now)
     manifest = Manifest.from_json(manifest_json)
     wishes.check_against(manifest)
-    authority = CertificateAuthority.from_pem(
-        directory.read(_AUTHORITY_CERTIFICATE) or b"", directory.read(_AUTHORITY_KEY) or b"", manifest.federation_id
-    )
-    return Founded(Federation(directory, manifest), authority, certificate_lifetime)
+    authority = CertificateAuthority.from_pem(*_authority(directory, ledger), manifest.federation_id)
+    return Founded(Federation(directory, manifest, ledger), authority, certificate_lifetime)
 
 
-def _stored_manifest(directory: DataDirectory) -> bytes | None:
-    ledger = Ledger(directory.path / LEDGER_FILE)
-    try:
-        return ledger.setting(_MANIFEST)
-    finally:
-        ledger.close()
+def check_replica(directory: DataDirectory, ledger: Ledger) -> None:
+    """A replica that stands by must be able to take over.
+
+    Raises:
+        ReplicaWithoutAuthority: it is not.
+    """
+    if ledger.setting(_MANIFEST) is not None:
+        _authority(directory, ledger)
 
 
-def _found(directory: DataDirectory, manifest: Manifest, now: datetime) -> None:
+def _authority(directory: DataDirectory, ledger: Ledger) -> tuple[bytes, bytes]:
+    """Certificate and key, which must be those that the federation was founded with."""
+    certificate, key = directory.read(_AUTHORITY_CERTIFICATE), directory.read(_AUTHORITY_KEY)
+    agreed = ledger.setting(_AUTHORITY_SHA256)
+    if certificate is None or key is None or agreed not in {None, hashlib.sha256(certificate).digest()}:
+        raise ReplicaWithoutAuthority(
+            f"another replica founded this federation; copy its {_AUTHORITY_KEY} and {_AUTHORITY_CERTIFICATE} into"
+            f" {directory.path}, over a channel that nobody reads, and start again"
+        )
+    return certificate, key
+
+
+def _found(directory: DataDirectory, ledger: Ledger, manifest: Manifest, now: datetime) -> bytes:
     """The authority is written first, the manifest last: a federation exists once it has a manifest."""
     authority = CertificateAuthority.create(manifest.federation_id, now)
     directory.write(_AUTHORITY_KEY, authority.private_key_pem())
     directory.write(_AUTHORITY_CERTIFICATE, authority.certificate_pem)
-    ledger = Ledger(directory.path / LEDGER_FILE)
-    try:
-        ledger.found({_MANIFEST: manifest.to_json(), "revision": b"0"})
-    finally:
-        ledger.close()
+    manifest_json = manifest.to_json()
+    fingerprint = hashlib.sha256(authority.certificate_pem).digest()
+    ledger.found({_MANIFEST: manifest_json, _AUTHORITY_SHA256: fingerprint, "revision": b"0"})
+    return manifest_json
 
 
 def _budget(privacy: tuple[float, float] | None) -> str | None:

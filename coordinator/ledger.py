@@ -5,14 +5,11 @@ is on disk.
 """
 
 import json
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from ridgeway.coordinator.database import Database
 from ridgeway.coordinator.payload_store import PayloadKey
-from ridgeway.coordinator.schema import open_ledger
 from ridgeway.narrow_integers import WIDTH_MAX
 from ridgeway.proto.messages import Expert, MemberState, RoundKind, SignedRecord
 from ridgeway.protocol.admission import Standing
@@ -89,37 +86,52 @@ _ENTRY = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The file of a masked federation's sum that a round makes: name and content; the name of the one before."""
+
+    name: str
+    pieces: Iterable[memoryview]
+    before: str | None
+
+
+_SET = "INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+
 class Ledger:
     """The tables behind one coordinator."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = open_ledger(str(path))
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._execute = database.execute
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+        """Close the database."""
+        self._database.close()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._connection
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+    def check(self) -> None:
+        """Nothing, if the database answers.
+
+        Raises:
+            LedgerUnreachable: it does not.
+        """
+        self._execute("SELECT 1")
+
+    def kept_file(self, name: str) -> Iterator[bytes]:
+        """The content of a file that replicas share, in pieces; none if the ledger does not keep it."""
+        return self._database.kept_file(name)
 
     # Settings
 
     def setting(self, name: str) -> bytes | None:
         """A named value."""
-        row = self._connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
-        return None if row is None else bytes(row[0])
+        rows = self._execute("SELECT value FROM settings WHERE name = ?", (name,))
+        return bytes(rows[0][0]) if rows else None
 
     def found(self, settings: dict[str, bytes]) -> None:
         """Write what a new federation starts with."""
-        with self._transaction() as connection:
-            connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
+        with self._database.transaction():
+            self._database.execute_many("INSERT INTO settings VALUES (?, ?)", settings.items())
 
     @property
     def revision(self) -> int:
@@ -135,131 +147,146 @@ class Ledger:
 
     def members(self) -> list[Member]:
         """All members that ever enrolled."""
-        rows = self._connection.execute(
+        rows = self._execute(
             "SELECT owner, state, identity_public_key, since_unix_ms, leave_record FROM members ORDER BY owner"
         )
         return [Member(owner, MemberState(state), key, since, leave) for owner, state, key, since, leave in rows]
 
     def certificates(self) -> list[tuple[int, str, int]]:
         """Serial, owner and end of every certificate that is not revoked."""
-        rows = self._connection.execute("SELECT serial, owner, not_after_unix_ms FROM certificates")
+        rows = self._execute("SELECT serial, owner, not_after_unix_ms FROM certificates")
         return [(int(serial, 16), owner, not_after) for serial, owner, not_after in rows]
 
     def invite(self, owner: str, secret_hash: bytes, expires_unix_ms: int) -> None:
         """Write an invitation; one that the owner has not used is replaced."""
-        with self._transaction() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO invitations VALUES (?, ?, ?, NULL)", (owner, secret_hash, expires_unix_ms)
+        with self._database.transaction():
+            self._execute(
+                "INSERT INTO invitations VALUES (?, ?, ?, NULL) ON CONFLICT (owner) DO UPDATE SET"
+                " secret_hash = excluded.secret_hash, expires_unix_ms = excluded.expires_unix_ms, used_by = NULL",
+                (owner, secret_hash, expires_unix_ms),
             )
 
     def invitations(self) -> list[InvitationEntry]:
         """All invitations."""
-        return [InvitationEntry(*row) for row in self._connection.execute("SELECT * FROM invitations ORDER BY owner")]
+        return [InvitationEntry(*row) for row in self._execute("SELECT * FROM invitations ORDER BY owner")]
 
     def enrol(self, owner: str, identity_public_key: bytes, serial: int, not_after_unix_ms: int, now_ms: int) -> None:
         """Use the owner's invitation up and make it a member with its first certificate; older ones are forgotten."""
-        with self._transaction() as connection:
-            connection.execute("UPDATE invitations SET used_by = ? WHERE owner = ?", (identity_public_key, owner))
-            connection.execute(
+        with self._database.transaction():
+            self._execute("UPDATE invitations SET used_by = ? WHERE owner = ?", (identity_public_key, owner))
+            self._execute(
                 "INSERT INTO members VALUES (?, ?, ?, ?, NULL)"
                 " ON CONFLICT (owner) DO UPDATE SET state = excluded.state,"
                 " identity_public_key = excluded.identity_public_key,"
                 " since_unix_ms = excluded.since_unix_ms, leave_record = NULL",
-                (owner, MemberState.ACTIVE, identity_public_key, now_ms),
+                (owner, int(MemberState.ACTIVE), identity_public_key, now_ms),
             )
-            connection.execute("DELETE FROM certificates WHERE owner = ?", (owner,))
-            connection.execute("INSERT INTO certificates VALUES (?, ?, ?)", (f"{serial:x}", owner, not_after_unix_ms))
+            self._execute("DELETE FROM certificates WHERE owner = ?", (owner,))
+            self._execute("INSERT INTO certificates VALUES (?, ?, ?)", (f"{serial:x}", owner, not_after_unix_ms))
 
     def add_certificate(self, owner: str, serial: int, not_after_unix_ms: int, now_ms: int) -> None:
         """Write a renewed certificate; expired ones are forgotten."""
-        with self._transaction() as connection:
-            connection.execute("INSERT INTO certificates VALUES (?, ?, ?)", (f"{serial:x}", owner, not_after_unix_ms))
-            connection.execute("DELETE FROM certificates WHERE not_after_unix_ms < ?", (now_ms,))
+        with self._database.transaction():
+            self._execute("INSERT INTO certificates VALUES (?, ?, ?)", (f"{serial:x}", owner, not_after_unix_ms))
+            self._execute("DELETE FROM certificates WHERE not_after_unix_ms < ?", (now_ms,))
 
     def revoke(self, owner: str) -> None:
         """Refuse the owner's certificates; its contributions stay."""
-        with self._transaction() as connection:
-            _cut_off(connection, owner, MemberState.REVOKED)
+        with self._database.transaction():
+            self._cut_off(owner, MemberState.REVOKED)
 
     # Contributions
 
     def entry(self, owner: str, domain: str) -> Entry | None:
         """What stands for one owner and domain, a tombstone too."""
-        row = self._connection.execute(f"{_ENTRY} WHERE owner = ? AND domain = ?", (owner, domain)).fetchone()
-        return None if row is None else Entry(*row)
+        rows = self._execute(f"{_ENTRY} WHERE owner = ? AND domain = ?", (owner, domain))
+        return Entry(*rows[0]) if rows else None
 
     def entries(self, owner: str | None = None) -> list[Entry]:
         """Everything that stands, or all of one owner, tombstones too, by owner and domain."""
-        rows = self._connection.execute(f"{_ENTRY} WHERE ?1 IS NULL OR owner = ?1 ORDER BY owner, domain", (owner,))
+        only, values = ("", ()) if owner is None else (" WHERE owner = ?", (owner,))
+        rows = self._execute(f"{_ENTRY}{only} ORDER BY owner, domain", values)
         return [Entry(*row) for row in rows]
 
     def entry_count(self) -> int:
         """How many stand, tombstones too."""
-        return int(self._connection.execute("SELECT count(*) FROM standings").fetchone()[0])
+        return int(self._execute("SELECT count(*) FROM standings")[0][0])
 
-    def put(self, entry: Entry, record: SignedRecord) -> None:
-        """Write a contribution or a tombstone in the place of what stood there."""
-        with self._transaction() as connection:
-            _put(connection, entry, record)
-            _raise(connection, "revision")
+    def put(
+        self, entry: Entry, record: SignedRecord, payload: memoryview | None = None, replaced: PayloadKey | None = None
+    ) -> None:
+        """Write a contribution with its payload, or a tombstone, in the place of what stood there."""
+        with self._database.transaction():
+            if replaced is not None:
+                self._database.forget_file(replaced.file_name)
+            if payload is not None:
+                self._database.keep_file(entry.payload_key.file_name, [payload])
+            self._put(entry, record)
+            self._raise("revision")
 
     def remove_member(self, owner: str, state: MemberState, leave_record: bytes | None, now_ms: int) -> None:
         """Turn all its contributions into tombstones, forget its experts and certificates."""
-        with self._transaction() as connection:
-            _cut_off(connection, owner, state)
-            connection.execute("UPDATE members SET leave_record = ? WHERE owner = ?", (leave_record, owner))
-            connection.execute(
+        with self._database.transaction():
+            for entry in self.entries(owner):
+                self._database.forget_file(entry.payload_key.file_name)
+            self._cut_off(owner, state)
+            self._execute("UPDATE members SET leave_record = ? WHERE owner = ?", (leave_record, owner))
+            self._execute(
                 "UPDATE standings SET payload_digest = NULL, rows = 0, committed_unix_ms = ? WHERE owner = ?",
                 (now_ms, owner),
             )
-            connection.execute("DELETE FROM experts WHERE owner = ?", (owner,))
-            _raise(connection, "revision")
+            self._execute("DELETE FROM experts WHERE owner = ?", (owner,))
+            self._raise("revision")
 
     # Experts
 
     def experts(self) -> tuple[Expert, ...]:
         """All experts, by owner, domain, URL and model."""
-        rows = self._connection.execute("SELECT * FROM experts ORDER BY owner, domain, url, model")
+        rows = self._execute("SELECT * FROM experts ORDER BY owner, domain, url, model")
         return tuple(Expert(*row) for row in rows)
 
     def set_experts(self, owner: str, experts: tuple[Expert, ...]) -> None:
         """Replace an owner's experts."""
-        with self._transaction() as connection:
-            connection.execute("DELETE FROM experts WHERE owner = ?", (owner,))
-            connection.executemany(
-                "INSERT OR IGNORE INTO experts VALUES (?, ?, ?, ?, ?, ?)",
+        with self._database.transaction():
+            self._execute("DELETE FROM experts WHERE owner = ?", (owner,))
+            self._database.execute_many(
+                "INSERT INTO experts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 [(owner, e.domain, e.url, e.model, e.price, e.latency_ms) for e in experts],
             )
-            _raise(connection, "revision")
+            self._raise("revision")
 
     # Trials
 
     def trials(self) -> list[tuple[int, str, bytes]]:
         """Router version, owner and report of every trial, by version and owner."""
-        return self._connection.execute("SELECT * FROM trials ORDER BY router_version, owner").fetchall()
+        return self._execute("SELECT * FROM trials ORDER BY router_version, owner")
 
     def put_trial(self, version: int, owner: str, report: bytes, versions_kept: int) -> None:
         """Write an owner's trial of one router version in the place of its earlier one; old versions are forgotten."""
-        with self._transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO trials VALUES (?, ?, ?)", (version, owner, report))
-            connection.execute(
+        with self._database.transaction():
+            self._execute(
+                "INSERT INTO trials VALUES (?, ?, ?)"
+                " ON CONFLICT (router_version, owner) DO UPDATE SET report = excluded.report",
+                (version, owner, report),
+            )
+            self._execute(
                 "DELETE FROM trials WHERE router_version NOT IN"
                 " (SELECT DISTINCT router_version FROM trials ORDER BY router_version DESC LIMIT ?)",
                 (versions_kept,),
             )
-            _raise(connection, "edition")
+            self._raise("edition")
 
     # Rounds
 
     def call_round(self) -> int:
         """The next round's number, used up at once, so that none is ever used twice."""
-        with self._transaction() as connection:
-            _raise(connection, "round_number")
+        with self._database.transaction():
+            self._raise("round_number")
         return int(self.setting("round_number") or b"0")
 
     def places(self) -> dict[str, Place]:
         """What the masked sum holds, by owner."""
-        rows = self._connection.execute(
+        rows = self._execute(
             "SELECT owner, round, nonce, domains, committed_unix_ms FROM places JOIN rounds ON round = number"
             " ORDER BY owner"
         )
@@ -268,74 +295,75 @@ class Ledger:
             for owner, number, nonce, domains, committed in rows
         }
 
-    def commit_round(self, done: CommittedRound, places: dict[str, tuple[str, ...]], total: bytes) -> None:
+    def commit_round(
+        self, done: CommittedRound, places: dict[str, tuple[str, ...]], total: bytes, files: "Totals"
+    ) -> None:
         """Write a committed round, where its survivors' domains stand now, and which file holds the sum.
 
         Args:
             done: the round.
             places: the survivors' domains in the sum; one with none has gone from it. A full round leaves no others.
             total: names the file.
+            files: the file, and the one before.
         """
-        with self._transaction() as connection:
-            connection.execute(
+        with self._database.transaction():
+            self._execute(
                 "INSERT INTO rounds VALUES (?, ?, ?, ?, ?)",
-                (done.number, done.nonce, done.kind, json.dumps(sorted(places)), done.committed_unix_ms),
+                (done.number, done.nonce, int(done.kind), json.dumps(sorted(places)), done.committed_unix_ms),
             )
             if done.kind is RoundKind.FULL:
-                connection.execute("DELETE FROM places")
+                self._execute("DELETE FROM places")
             for owner, domains in places.items():
-                connection.execute("DELETE FROM places WHERE owner = ?", (owner,))
+                self._execute("DELETE FROM places WHERE owner = ?", (owner,))
                 if domains:
-                    connection.execute("INSERT INTO places VALUES (?, ?, ?)", (owner, done.number, json.dumps(domains)))
-            connection.execute("INSERT OR REPLACE INTO settings VALUES ('masked_total', ?)", (total,))
-            _raise(connection, "revision")
+                    self._execute("INSERT INTO places VALUES (?, ?, ?)", (owner, done.number, json.dumps(domains)))
+            if files.before is not None:
+                self._database.forget_file(files.before)
+            self._database.keep_file(files.name, files.pieces)
+            self._execute(_SET, ("masked_total", total))
+            self._raise("revision")
 
     # Masked trials
 
     def masked_trials(self) -> list[tuple[int, tuple[str, ...], bytes]]:
         """Router version, its domains and the summed counts of every masked trial, by version."""
-        rows = self._connection.execute("SELECT * FROM masked_trials ORDER BY router_version")
+        rows = self._execute("SELECT * FROM masked_trials ORDER BY router_version")
         return [(version, tuple(json.loads(domains)), counts) for version, domains, counts in rows]
 
     def put_masked_trial(self, version: int, domains: tuple[str, ...], counts: bytes, versions_kept: int) -> None:
         """Write the summed counts of one router version's trial; old versions are forgotten."""
-        with self._transaction() as connection:
-            connection.execute("INSERT INTO masked_trials VALUES (?, ?, ?)", (version, json.dumps(domains), counts))
-            connection.execute(
+        with self._database.transaction():
+            self._execute("INSERT INTO masked_trials VALUES (?, ?, ?)", (version, json.dumps(domains), counts))
+            self._execute(
                 "DELETE FROM masked_trials WHERE router_version NOT IN"
                 " (SELECT router_version FROM masked_trials ORDER BY router_version DESC LIMIT ?)",
                 (versions_kept,),
             )
-            _raise(connection, "edition")
+            self._raise("edition")
 
+    def _cut_off(self, owner: str, state: MemberState) -> None:
+        self._execute("UPDATE members SET state = ? WHERE owner = ?", (int(state), owner))
+        self._execute("DELETE FROM certificates WHERE owner = ?", (owner,))
+        self._execute("DELETE FROM invitations WHERE owner = ?", (owner,))
 
-def _cut_off(connection: sqlite3.Connection, owner: str, state: MemberState) -> None:
-    connection.execute("UPDATE members SET state = ? WHERE owner = ?", (state, owner))
-    connection.execute("DELETE FROM certificates WHERE owner = ?", (owner,))
-    connection.execute("DELETE FROM invitations WHERE owner = ?", (owner,))
+    def _put(self, entry: Entry, record: SignedRecord) -> None:
+        self._execute("DELETE FROM standings WHERE owner = ? AND domain = ?", (entry.owner, entry.domain))
+        self._execute(
+            "INSERT INTO standings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                entry.owner,
+                entry.domain,
+                entry.sequence,
+                entry.record_digest,
+                record.body,
+                record.signature,
+                entry.rows,
+                entry.payload_digest,
+                entry.committed_unix_ms,
+                entry.bytes_per_number,
+            ),
+        )
 
-
-def _put(connection: sqlite3.Connection, entry: Entry, record: SignedRecord) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO standings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            entry.owner,
-            entry.domain,
-            entry.sequence,
-            entry.record_digest,
-            record.body,
-            record.signature,
-            entry.rows,
-            entry.payload_digest,
-            entry.committed_unix_ms,
-            entry.bytes_per_number,
-        ),
-    )
-
-
-def _raise(connection: sqlite3.Connection, counter: str) -> None:
-    connection.execute(
-        "INSERT INTO settings VALUES (?, CAST('1' AS BLOB))"
-        " ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(CAST(value AS INTEGER) + 1 AS TEXT) AS BLOB)",
-        (counter,),
-    )
+    def _raise(self, counter: str) -> None:
+        value = int(self.setting(counter) or b"0") + 1
+        self._execute(_SET, (counter, str(value).encode()))

@@ -6,6 +6,7 @@ synced before the ledger names it, and named by its content; the ledger's transa
 
 import hashlib
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,21 +26,47 @@ class TotalDamaged(RidgewayError):
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenTotal:
+    """A sum on disk: its file's name, what the ledger names it by, and its content."""
+
+    name: str
+    named: bytes
+    pieces: list[memoryview]
+
+
+def file_name(named: bytes | None) -> str | None:
+    """The file that the ledger names."""
+    return None if named is None else str(json.loads(named)["file"])
+
+
+@dataclass(frozen=True, slots=True)
 class MaskedTotals:
     """The folder of sums."""
 
     folder: Path
     manifest: Manifest
 
-    def write(self, total: FederationSum) -> bytes:
-        """Write a sum durably; what the ledger must name it by."""
+    def write(self, total: FederationSum) -> "WrittenTotal":
+        """Write a sum durably."""
         data = [piece.astype("<i8", copy=False).data.cast("B") for piece in pieces(total)]
         digest = hashlib.sha256()
         for piece in data:
             digest.update(piece)
         name = digest.hexdigest()
         write_durably(self.folder / name, *data)
-        return json.dumps({"format": _FORMAT, "file": name, "domains": total.domains}).encode()
+        named = json.dumps({"format": _FORMAT, "file": name, "domains": total.domains}).encode()
+        return WrittenTotal(name, named, data)
+
+    def fetch(self, named: bytes | None, kept: Callable[[str], Iterable[bytes]]) -> None:
+        """Bring here what the ledger names, if another replica has made it.
+
+        Args:
+            named: by the ledger.
+            kept: gives a file's content in pieces; none of a file that is not kept.
+        """
+        name = file_name(named)
+        if name is not None and not (self.folder / name).exists():
+            write_durably(self.folder / name, *kept(name))
 
     def read(self, named: bytes | None) -> FederationSum:
         """The sum that the ledger names; an empty one before the first round.
@@ -64,7 +91,7 @@ class MaskedTotals:
 
     def keep_only(self, named: bytes | None) -> None:
         """Remove every sum that the ledger does not name."""
-        kept = json.loads(named)["file"] if named is not None else ""
+        kept = file_name(named)
         for path in self.folder.iterdir():
             if path.name != kept:
                 path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation_service import FederationService
 from ridgeway.coordinator.founding import NotFounded, Wishes, is_founded, open_federation
 from ridgeway.coordinator.invitations import Door
+from ridgeway.coordinator.leading import open_alone
 from ridgeway.coordinator.publication import Publisher
 from ridgeway.coordinator.rounds import Rounds
 from ridgeway.embedder import EmbedderFingerprint
@@ -25,12 +26,13 @@ def open_administration(data_dir: Path) -> Iterator[Administration]:
     Raises:
         DataDirectoryInUse: it runs.
         NotFounded: there is no federation in the directory.
+        AnotherLeads: another replica runs.
     """
     directory = DataDirectory(data_dir, "coordinator")
     with directory.locked():
         if not is_founded(directory):
             raise NotFounded(f"{data_dir} holds no federation yet; start `ridgeway coordinator` on it once")
-        founded = open_federation(directory, Wishes(), _no_embedder, _now())
+        founded = open_federation(directory, open_alone(directory), Wishes(), _no_embedder, _now())
         exclusive = Exclusive()
         publisher = Publisher(founded.federation, exclusive)
         rounds = Rounds(founded.federation, exclusive, publisher)

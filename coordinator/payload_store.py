@@ -7,7 +7,7 @@ what the ledger names is whole, and no rename has to be synced after the last by
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from ridgeway.crypto.payload_digest import CHUNK_BYTES
 from ridgeway.errors import RidgewayError
 from ridgeway.narrow_integers import Unpacker
 from ridgeway.protocol.upload import UploadAssembly, UploadError
-from ridgeway.runtime.data_dir import sync_directory
+from ridgeway.runtime.data_dir import sync_directory, write_durably
 
 # An upload that nobody resumed for a day is given up.
 PARTIAL_KEPT_S = 24 * 3600.0
@@ -71,6 +71,19 @@ class PayloadStore:
             raise PayloadMissing(
                 f"the payload of {key.owner} for {key.domain} is not on disk; restore the data directory from a backup"
             ) from error
+
+    def fetch(self, key: PayloadKey, kept: Callable[[str], Iterable[bytes]]) -> None:
+        """Bring a committed payload here, if another replica has received it.
+
+        Args:
+            key: its place.
+            kept: gives a file's content in pieces; none of a file that is not kept.
+        """
+        path = self._folder / key.file_name
+        if not path.exists():
+            pieces = tuple(kept(key.file_name))
+            if pieces:
+                write_durably(path, *pieces)
 
     def remove(self, key: PayloadKey) -> None:
         """Forget a payload."""

@@ -23,6 +23,7 @@ from ridgeway.coordinator.invitations import (
     WrongEmbedder,
 )
 from ridgeway.coordinator.membership import NotAMember
+from ridgeway.coordinator.postgres import LedgerUnreachable
 from ridgeway.coordinator.rounds import SlowReader
 from ridgeway.coordinator.uploads import UploadQueueFull, UploadTooSlow
 from ridgeway.crypto.authority import BadSigningRequest
@@ -38,6 +39,7 @@ from ridgeway.trial import BadTrial
 Code = grpc.StatusCode
 
 REFUSALS: StatusTable = {
+    LedgerUnreachable: Code.UNAVAILABLE,
     NotAMember: Code.PERMISSION_DENIED,
     WrongOwner: Code.PERMISSION_DENIED,
     BadSignature: Code.UNAUTHENTICATED,

@@ -95,6 +95,11 @@ class LedgerError(RidgewayError):
     """A ledger that cannot be used as it is."""
 
 
+def steps_from(version: int) -> list[str]:
+    """The statements that make a ledger of this release from one of an earlier version; 0 is an empty one."""
+    return [_STEPS[step] for step in range(version + 1, LEDGER_VERSION + 1)]
+
+
 def open_ledger(path: str) -> sqlite3.Connection:
     """The ledger's only connection, in WAL mode and synced at every commit; made if it does not exist.
 

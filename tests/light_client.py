@@ -1,5 +1,6 @@
 """A light owner for tests and benchmarks: the protocol without embedder, prompts or daemon."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 
@@ -61,7 +62,7 @@ class Owner:
     async def enrol(self, token: str, embedder: EmbedderFingerprint) -> None:
         """Turn an invitation into a certificate."""
         invitation = Invitation.from_token(token)
-        authority = fetch_pinned_authority(invitation.address, invitation.ca_sha256)
+        authority = await asyncio.to_thread(fetch_pinned_authority, invitation.address, invitation.ca_sha256)
         tls_key = new_tls_key()
         request = signing_request(tls_key, self.name)
         async with enrolment_channel(invitation.address, authority) as channel:

@@ -17,9 +17,10 @@ from node_running import NodeHome, daemon, write_prompts
 from running import Running, refused, running
 
 from ridgeway.calibration import BINS, CANDIDATES
+from ridgeway.coordinator.database import SqliteDatabase
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.coordinator.ledger import Ledger
-from ridgeway.coordinator.schema import LEDGER_VERSION
+from ridgeway.coordinator.schema import LEDGER_VERSION, open_ledger
 from ridgeway.manifest import DecisionRule, FeatureMap, Masking, RoutingSettings
 from ridgeway.node.handover import join_federation
 from ridgeway.proto import messages as m
@@ -177,7 +178,7 @@ async def test_reports_that_cannot_be_are_refused_without_a_trace(
 
 def test_a_ledger_of_the_release_before_gets_its_new_tables(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
-    Ledger(path).close()
+    Ledger(SqliteDatabase(open_ledger(str(path)))).close()
     with sqlite3.connect(path) as connection:
         for table in ("trials", "places", "rounds", "masked_trials"):
             connection.execute(f"DROP TABLE {table}")
@@ -185,7 +186,7 @@ def test_a_ledger_of_the_release_before_gets_its_new_tables(tmp_path: Path) -> N
             connection.execute(f"ALTER TABLE experts DROP COLUMN {column}")
         connection.execute("ALTER TABLE standings DROP COLUMN bytes_per_number")
         connection.execute("PRAGMA user_version = 1")
-    ledger = Ledger(path)
+    ledger = Ledger(SqliteDatabase(open_ledger(str(path))))
     assert (ledger.trials(), ledger.edition, ledger.experts()) == ([], 0, ())
     ledger.close()
     with sqlite3.connect(path) as connection:

@@ -9,7 +9,9 @@ import pytest
 from toy import toy_embedder
 
 from ridgeway.cli.trial_view import trial_tables
+from ridgeway.coordinator.database import SqliteDatabase
 from ridgeway.coordinator.ledger import Ledger
+from ridgeway.coordinator.schema import open_ledger
 from ridgeway.coordinator.trials import Trials
 from ridgeway.manifest import Manifest
 from ridgeway.node.hold_outs import HoldOutDamaged, HoldOuts
@@ -49,7 +51,7 @@ def test_a_file_of_a_newer_release_or_with_objects_is_refused(tmp_path: Path) ->
 
 def test_trials_that_another_release_counted_are_left_out_at_the_start(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
-    ledger = Ledger(path)
+    ledger = Ledger(SqliteDatabase(open_ledger(str(path))))
     old = m.TrialReport(3, ("law",), (m.DomainTrial("law", (m.TrialCounts((1, 0), (1, 2, 3)),)),))
     with sqlite3.connect(path) as connection:
         connection.execute("INSERT INTO members VALUES ('alpha', 2, x'00', 0, NULL)")

@@ -1,0 +1,76 @@
+"""What the ledger is written to: one SQLite file, or a PostgreSQL database that several replicas share.
+
+Statements are of the SQL that both speak, with `?` for values. One connection, used by one thread at a time.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+
+Rows = list[tuple[Any, ...]]
+
+
+class Database(Protocol):
+    """A connection to the ledger's tables."""
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> Rows:
+        """Run one statement; its rows, if it has some."""
+
+    def execute_many(self, statement: str, values: Iterable[Sequence[object]]) -> None:
+        """Run one statement for each of the values."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Everything in the block, or nothing of it; durable when it ends."""
+
+    def keep_file(self, name: str, pieces: Iterable[memoryview]) -> None:
+        """Keep a file's content where every replica finds it, as a part of the transaction."""
+
+    def forget_file(self, name: str) -> None:
+        """Keep it no longer."""
+
+    def kept_file(self, name: str) -> Iterator[bytes]:
+        """The content of a kept file, in pieces; none if there is no such file."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class SqliteDatabase:
+    """A file beside the coordinator, in WAL mode and synced at every commit. Files lie in folders next to it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> Rows:
+        """Run one statement; its rows, if it has some."""
+        return self._connection.execute(statement, values).fetchall()
+
+    def execute_many(self, statement: str, values: Iterable[Sequence[object]]) -> None:
+        """Run one statement for each of the values."""
+        self._connection.executemany(statement, values)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything in the block, or nothing of it; durable when it ends."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def keep_file(self, name: str, pieces: Iterable[memoryview]) -> None:
+        """Nothing: the coordinator's own folders keep it."""
+
+    def forget_file(self, name: str) -> None:
+        """Nothing."""
+
+    def kept_file(self, name: str) -> Iterator[bytes]:  # noqa: ARG002 - the protocol's
+        """None."""
+        return iter(())
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
