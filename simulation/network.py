@@ -74,9 +74,7 @@ class Network:
         weather = self.weather
         if not self.reaches(source, target):
             self._fault(source, "cut off", target)
-        elif self._strikes(weather.loss):
-            self._fault(source, "lost message", target)
-        else:
+        elif not self.loses(source, target):
             if self._strikes(weather.duplication):
                 self._fault(source, "doubled message", target)
                 self._deliver_later(source, target, message)
@@ -89,6 +87,23 @@ class Network:
             self._fault(source, "straggling message")
             delay_s += self._random.uniform(0.0, self.weather.straggler_s)
         return delay_s
+
+    def loses(self, source: str, target: str) -> bool:
+        """Draw whether a message is lost now."""
+        lost = self._strikes(self.weather.loss)
+        if lost:
+            self._fault(source, "lost message", target)
+        return lost
+
+    def damages(self, source: str) -> bool:
+        """Draw whether a message is damaged or cut short now."""
+        if self._strikes(self.weather.damage):
+            self._fault(source, "damaged message")
+            return True
+        if self._strikes(self.weather.truncation):
+            self._fault(source, "truncated message")
+            return True
+        return False
 
     # Partitions
 

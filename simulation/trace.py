@@ -13,10 +13,12 @@ class Trace:
 
     Attributes:
         faults: how many of each kind have struck.
+        points: how many processes have died at each named point of the code.
     """
 
     def __init__(self, tell: Callable[[str], None] | None = None) -> None:
         self.faults: Counter[str] = Counter()
+        self.points: Counter[str] = Counter()
         self._tell = tell
         self._hash = hashlib.blake2b(digest_size=16)
 
