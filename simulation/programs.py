@@ -28,13 +28,15 @@ class Coordinator:
     """The coordinator's program.
 
     Attributes:
-        founded: what the process that runs now has open.
+        process: that runs now.
+        founded: what it has open.
         services: its parts.
     """
 
     world: World
     wishes: Wishes
     embedder: Embedder
+    process: Process | None = None
     founded: Founded | None = None
     services: Services | None = None
 
@@ -46,7 +48,7 @@ class Coordinator:
             database = SqliteDatabase(open_ledger(str(process.root / LEDGER_FILE)))
             founded = open_federation(directory, database, self.wishes, lambda: self.embedder.fingerprint, now())
             services = services_of(founded, Addresses(lambda: MEMBERS, lambda: ENROLMENT), now, NoCoordinatorObserver())
-            self.founded, self.services = founded, services
+            self.process, self.founded, self.services = process, founded, services
             for address, handlers in (
                 (MEMBERS, services.federation.handlers()),
                 (ENROLMENT, services.enrolment.handlers()),
