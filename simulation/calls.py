@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from ridgeway.proto.codec import MalformedMessage
 from ridgeway.simulation.process import AT_WORK, PowerLost, Process, context_of
 
 if TYPE_CHECKING:
@@ -352,6 +353,8 @@ class Call:
             status = context.status
         except PowerLost:
             return
+        except MalformedMessage:
+            status = grpc.StatusCode.INTERNAL, "the request cannot be read"
         except Exception as error:  # noqa: BLE001 - as gRPC does
             self._world.unexpected(listener.process, error)
             status = grpc.StatusCode.UNKNOWN, "the server failed"

@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import grpc
+
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import FeatureMap, Manifest, Masking
 from ridgeway.node.agent import Agent, is_member
+from ridgeway.node.link import CertificateExpired
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
+from ridgeway.runtime.remote_errors import Refused, translated
 from ridgeway.simulation.calls import Channel
 from ridgeway.simulation.invariants import Invariants
 from ridgeway.simulation.network import CALM, Weather
@@ -79,7 +83,7 @@ class Plan:
             fault_every_s=random.choice((3.0, 8.0, 20.0)),
             liars=random.choice((0, 0, 0, 1)),
             dishonest=masked and random.random() < 0.1,
-            hold_out=random.choice((0.0, 0.0, 0.2)),
+            hold_out=random.choice((0.0, 0.0, 0.2)) if masked else 0.0,
         )
 
 
@@ -92,12 +96,14 @@ class Owner:
         node: the program.
         wants: prompts by domain.
         backup: an old copy of its directory, if it made one.
+        welcome: whether it has not been told to ask for a new invitation.
     """
 
     host: Host
     node: Node
     wants: dict[str, list[str]] = field(default_factory=dict)
     backup: Any = None
+    welcome: bool = True
 
     @property
     def name(self) -> str:
@@ -224,7 +230,8 @@ class Life:
             async with asyncio.timeout(within_s):
                 await what(owner)
         except (RidgewayError, OSError, TimeoutError, Died) as error:
-            self.world.note(owner.name, f"{what.__name__} failed", type(error).__name__)
+            owner.welcome = not isinstance(error, Refused | CertificateExpired)
+            self.world.note(owner.name, f"{what.__name__.strip('_')} failed", f"{type(error).__name__}: {error}")
             return False
         return True
 
@@ -259,13 +266,15 @@ class Life:
         agent = owner.agent
         if agent is None:
             raise Died
-        token = "" if is_member(agent.state) and self._is_welcome(owner) else await self._invite(owner)
+        welcome = is_member(agent.state) and owner.welcome and self._is_active(owner)
+        token = "" if welcome else await self._invite(owner)
+        owner.welcome = True
         sources = tuple(m.PromptSource(domain, str(self._path(owner, domain))) for domain in sorted(owner.wants))
         request = m.JoinRequest(token, sources, embedder="tiny", hold_out=self.plan.hold_out)
         self.world.note(owner.name, "joins", ",".join(sorted(owner.wants)))
         await self._at_node(owner, lambda agent: agent.join(request, lambda _: None))
 
-    def _is_welcome(self, owner: Owner) -> bool:
+    def _is_active(self, owner: Owner) -> bool:
         founded = self.coordinator.founded
         member = founded.federation.membership.members.get(owner.name) if founded else None
         return member is None or member.state is m.MemberState.ACTIVE
@@ -283,14 +292,19 @@ class Life:
             await self._at_node(owner, lambda agent, domain=domain: agent.leave(domain, lambda _: None))  # type: ignore[misc]
 
     async def _invite(self, owner: Owner) -> str:
-        return (await self._administer(rpc.INVITE, m.InviteRequest(owner.name, 3600))).token
+        """An invitation; a member whose node knows nothing of it any more is sent away first, and may come back."""
+        try:
+            return (await self._administer(rpc.INVITE, m.InviteRequest(owner.name, 3600))).token
+        except Refused:
+            await self._administer(rpc.REVOKE, m.OwnerRequest(owner.name))
+            return (await self._administer(rpc.INVITE, m.InviteRequest(owner.name, 3600))).token
 
     async def _administer(self, method: rpc.Method[rpc.Request, rpc.Response], request: rpc.Request) -> rpc.Response:
         channel: Any = Channel(self.world, COORDINATOR, ADMINISTRATION)
         try:
             return await rpc.call(channel, method, request, timeout_s=10.0)
-        except Exception as error:
-            raise Died from error
+        except grpc.aio.AioRpcError as error:
+            raise translated(error, ADMINISTRATION) from error
 
     # Faults
 
@@ -370,7 +384,7 @@ class Life:
             owner.wants.clear()
             try:
                 await self._administer(rpc.EVICT, m.OwnerRequest(owner.name))
-            except Died:
+            except RidgewayError:
                 return
 
     def _end_faults(self) -> None:
@@ -411,7 +425,7 @@ class Life:
 
     def _touch_all(self) -> None:
         for owner in self._members():
-            self._write(owner, sorted(owner.wants)[0])
+            self._write(owner, min(owner.wants))
             if owner.agent is not None:
                 owner.agent.unsettled.set()
 

@@ -95,7 +95,6 @@ def _quiet() -> Iterator[None]:
     """No logs, and no garbage collection at moments that depend on what ran before."""
     disabled = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
-    gc.collect()
     gc.disable()
     try:
         yield

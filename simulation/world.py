@@ -1,6 +1,7 @@
 """A simulated world: one seed's time, network, hosts and processes, and the crashes at named points of their code."""
 
 import asyncio
+import gc
 import logging
 import os
 import shutil
@@ -167,10 +168,15 @@ class World:
 
     def close(self) -> None:
         """Forget the world."""
-        for task in asyncio.all_tasks(self.loop):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-            _discard(task.get_coro())
-        self.loop.close()
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        try:
+            for task in asyncio.all_tasks(self.loop):
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                _discard(task.get_coro())
+            self.loop.close()
+            gc.collect()
+        finally:
+            sys.unraisablehook = hook
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _stepped(self) -> None:
