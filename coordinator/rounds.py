@@ -305,10 +305,10 @@ class Rounds:
         )
         self._round = running
         _log.info("called %s round %d of %d owners", start.kind.name.lower(), terms.number, len(start.invited))
-        for owner in start.invited & self._connections.keys():
+        for owner in sorted(start.invited & self._connections.keys()):
             self._connections[owner].intention = None
         self._send(running.start())
-        for owner in start.invited - self._connections.keys():
+        for owner in sorted(start.invited - self._connections.keys()):
             self._send(running.lost(owner, time.monotonic()))
         try:
             await self._await_inputs(running)
@@ -354,7 +354,7 @@ class Rounds:
 
     def _end(self, running: Aggregator, invited: frozenset[str], digest: bytes) -> None:
         committed = running.phase is Phase.SUMMED
-        for owner in invited & self._connections.keys():
+        for owner in sorted(invited & self._connections.keys()):
             within = committed and owner in running.included
             reason = "" if within else running.dropouts.get(owner, running.reason)
             order = m.RoundOrder(outcome=m.RoundOutcome(within, reason, digest))

@@ -8,6 +8,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -286,10 +287,22 @@ class Life:
             raise Died
         if not is_member(agent.state):
             return
-        gone = [""] if not owner.wants else sorted(agent.state.sources().keys() - owner.wants.keys())
+        gone = (
+            [""] if not owner.wants else sorted((agent.state.sources().keys() | self._held(owner)) - owner.wants.keys())
+        )
         for domain in gone:
             self.world.note(owner.name, "leaves", domain)
             await self._at_node(owner, lambda agent, domain=domain: agent.leave(domain, lambda _: None))  # type: ignore[misc]
+
+    def _held(self, owner: Owner) -> set[str]:
+        """The domains that the sum holds of an owner, as `ridgeway status` shows; an old copy may not know of some."""
+        founded = self.coordinator.founded
+        entries = founded.federation.ledger.entries(owner.name) if founded and self._is_there() else []
+        return {entry.domain for entry in entries if entry.payload_digest is not None}
+
+    def _is_there(self) -> bool:
+        process = self.world.hosts[COORDINATOR].process
+        return process is not None and process.alive and self.coordinator.process is process
 
     async def _invite(self, owner: Owner) -> str:
         """An invitation; a member whose node knows nothing of it any more is sent away first, and may come back."""
@@ -382,10 +395,8 @@ class Life:
         if self.random.random() < 0.5 and len(self._members()) > (3 if self.plan.masked else 1):
             self.world.note(owner.name, "is evicted")
             owner.wants.clear()
-            try:
+            with suppress(RidgewayError):
                 await self._administer(rpc.EVICT, m.OwnerRequest(owner.name))
-            except RidgewayError:
-                return
 
     def _end_faults(self) -> None:
         self.faulty = False
@@ -432,17 +443,19 @@ class Life:
     async def _bring_about(self, owner: Owner) -> None:
         """Ask the node for what the owner wants, until it has done it."""
         while True:
-            done = await self._attempt(owner, self._drop, 300.0)
-            if owner.wants and done:
-                done = await self._attempt(owner, self._join, 300.0)
-            if done:
+            done = await self._attempt(owner, self._join, 300.0) if owner.wants else True
+            if done and await self._attempt(owner, self._drop, 300.0):
                 return
+            if not owner.wants and not owner.welcome:
+                with suppress(RidgewayError):
+                    await self._administer(rpc.EVICT, m.OwnerRequest(owner.name))
+                    return
             await asyncio.sleep(2.0)
 
     def _missing(self) -> str | None:
         """What is not yet as it must be; None if all is."""
-        founded, process = self.coordinator.founded, self.world.hosts[COORDINATOR].process
-        if founded is None or process is None or self.coordinator.process is not process:
+        founded = self.coordinator.founded
+        if founded is None or not self._is_there():
             return "the coordinator is down"
         federation = founded.federation
         expected = self._expected(federation.manifest)
