@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ridgeway import round_vector
+from ridgeway.coordinator.database import LedgerUnwritable
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.input_spool import InputSpool
@@ -257,7 +258,12 @@ class Rounds:
                         await self._stirred.wait()
                 continue
             self._tell("")
-            await self._run_round(decision)
+            try:
+                await self._run_round(decision)
+            except LedgerUnwritable as error:
+                _log.error("no round can be called: %s", error)
+                self._note(last_outcome=f"no round can be called: {error}")
+                await asyncio.sleep(self._pauses.failed(0.5))
 
     async def _decided(self) -> Start | Wait:
         places: dict[str, Place] = await self._exclusive(self._federation.ledger.places)
@@ -348,7 +354,7 @@ class Rounds:
             await self._exclusive(self._federation.trials.take_sum, *trial, summed.vector)
             self._publisher.changed_soon()
             return self._federation.sum_digest
-        except RidgewayError as error:
+        except (RidgewayError, OSError) as error:
             running.abort(str(error))
             return b""
 
