@@ -26,7 +26,7 @@ from ridgeway.proto import messages as m
 from ridgeway.protocol.backoff import Backoff
 from ridgeway.runtime.remote_errors import Malformed
 from ridgeway.secagg.aggregator import Aggregator, Orders, Phase
-from ridgeway.secagg.round_policy import Roll, Start, Wait, decide
+from ridgeway.secagg.round_policy import ABSENT_S, Roll, Start, Wait, decide
 
 _log = logging.getLogger("ridgeway.coordinator")
 
@@ -229,6 +229,8 @@ class Rounds:
         for owner, order in orders:
             connection = self._connections.get(owner)
             if connection is None:
+                # It went before it was awaited again, so nothing else will say so.
+                self._send(running.lost(owner, time.monotonic()))
                 continue
             if order.input_wanted is not None:
                 try:
@@ -382,7 +384,11 @@ class Rounds:
         if running.phase is Phase.SUMMED:
             self._pauses.succeeded()
         else:
+            waited = time.monotonic() - self._exposed_s >= ABSENT_S
             await asyncio.sleep(self._pauses.failed(0.5))
+            if waited:
+                # Those of an opened round have their turn again: they may be back, and be why this one failed.
+                self._exposed_s = time.monotonic()
 
     def _note(self, **changes: Any) -> None:
         self._status = replace(self._status, **changes)

@@ -112,6 +112,12 @@ class Owner:
         return self.host.name
 
     @property
+    def told_to_ask(self) -> bool:
+        """Whether `ridgeway status` says that only a new invitation helps."""
+        daemon = self.node.daemon if self.agent is not None else None
+        return daemon is not None and "new invitation" in daemon.status().last_error
+
+    @property
     def agent(self) -> Agent | None:
         """Of the process that runs now."""
         process = self.host.process
@@ -267,7 +273,7 @@ class Life:
         agent = owner.agent
         if agent is None:
             raise Died
-        welcome = is_member(agent.state) and owner.welcome and self._is_active(owner)
+        welcome = is_member(agent.state) and owner.welcome and self._is_active(owner) and not owner.told_to_ask
         token = "" if welcome else await self._invite(owner)
         owner.welcome = True
         sources = tuple(m.PromptSource(domain, str(self._path(owner, domain))) for domain in sorted(owner.wants))
@@ -371,9 +377,10 @@ class Life:
         self.world.scheduler.after(self.random.uniform(1.0, 10.0), lambda: setattr(host, "full", False))
 
     async def _back_up(self) -> None:
-        """An owner copies its directory while nothing runs; the process comes back right after."""
+        """A member copies its directory while nothing runs; the process comes back right after."""
         owner = self.random.choice(self.owners)
-        if owner.host.process is not None and owner.backup is None:
+        joined = owner.agent is not None and is_member(owner.agent.state)
+        if joined and owner.host.process is not None and owner.backup is None:
             self.world.crash(owner.host.process, "killed", "for a backup")
             owner.backup = self.world.root / f"{owner.name}.backup"
             shutil.copytree(self.world.root / f"{owner.name}.{owner.host.lives}", owner.backup)
@@ -403,6 +410,9 @@ class Life:
         self.world.network.weather = CALM
         self.world.network.heal_all()
         for host in self.world.hosts.values():
+            if host.liar and host.process is not None:
+                # Who has lied to others may be wrong about what they know; honest software begins anew.
+                self.world.crash(host.process, "killed", "to become honest")
             host.full, host.liar = False, False
             if host.process is not None:
                 host.process.crash_in = None
@@ -429,10 +439,19 @@ class Life:
                 # A round hides one owner's change among others', so others have to have one.
                 touched_s = now_s
                 self._touch_all()
+                bringing += [asyncio.create_task(self._bring_about(owner)) for owner in self._called_back()]
             await asyncio.sleep(LOOK_S)
         for task in bringing:
             task.cancel()
         self.world.note("world", "agreed")
+
+    def _called_back(self) -> list[Owner]:
+        """Owners that left or were evicted, without whom a round that may have been opened cannot be run again."""
+        exposed = [owner.agent.rounds.state.exposed for owner in self._members() if owner.agent is not None]
+        back = [owner for owner in self.owners if not owner.wants and any(owner.name in names for names in exposed)]
+        for owner in back:
+            self._write(owner, "law")
+        return back
 
     def _touch_all(self) -> None:
         for owner in self._members():

@@ -3,11 +3,12 @@
 import asyncio
 import gc
 import logging
+import multiprocessing
 import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +89,92 @@ def run_seed(seed: int, tell: Callable[[str], None] | None = None) -> Outcome:
         world.problems,
         time.process_time() - began,
     )
+
+
+def replay(seed: int, tell: Callable[[str], None] | None) -> Outcome:
+    """Run a seed and tell what happens."""
+    return run_seed(seed, tell)
+
+
+def run_seeds(seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
+    """Run many seeds, in order of their end.
+
+    Args:
+        seeds: which.
+        jobs: processes.
+    """
+    if jobs == 1:
+        yield from map(run_seed, seeds)
+        return
+    # A child that inherits threads may hang, so each is started anew.
+    with multiprocessing.get_context("spawn").Pool(jobs, initializer=_settle) as pool:
+        yield from pool.imap_unordered(run_seed, seeds, chunksize=8)
+
+
+def _settle() -> None:
+    """What was imported need not be looked through for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@dataclass
+class Totals:
+    """What came of many seeds.
+
+    Attributes:
+        seeds: how many.
+        failures: the seeds that failed, with what was wrong.
+        simulated_s, steps, checks, rounds, cpu_s, faults, points, problems: sums of the outcomes'.
+    """
+
+    seeds: int = 0
+    failures: dict[int, str] = field(default_factory=dict)
+    simulated_s: float = 0.0
+    steps: int = 0
+    checks: int = 0
+    rounds: int = 0
+    cpu_s: float = 0.0
+    faults: Counter[str] = field(default_factory=Counter)
+    points: Counter[str] = field(default_factory=Counter)
+    problems: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one in."""
+        self.seeds += 1
+        if outcome.failure:
+            self.failures[outcome.seed] = outcome.failure
+        for name in ("simulated_s", "steps", "checks", "rounds", "cpu_s"):
+            setattr(self, name, getattr(self, name) + getattr(outcome, name))
+        self.faults.update(outcome.faults)
+        self.points.update(outcome.points)
+        self.problems.update(outcome.problems)
+
+    def figures(self, seconds: float) -> dict[str, object]:
+        """Everything, for a machine."""
+        return {
+            "seeds": self.seeds,
+            "failures": self.failures,
+            "seconds": round(seconds, 1),
+            "cpu_seconds": round(self.cpu_s, 1),
+            "simulated_hours": round(self.simulated_s / 3600, 2),
+            "steps": self.steps,
+            "checks": self.checks,
+            "rounds": self.rounds,
+            "faults": dict(sorted(self.faults.items())),
+            "points": dict(sorted(self.points.items())),
+            "problems": dict(sorted(self.problems.items())),
+        }
+
+    def summary(self, seconds: float) -> str:
+        """The same in a few lines, for a person."""
+        return (
+            f"{self.seeds} seeds in {seconds:.0f} s ({self.cpu_s:.0f} s of CPU), {len(self.failures)} failed"
+            f"{': ' + ', '.join(map(str, sorted(self.failures))) if self.failures else ''}\n"
+            f"{self.simulated_s / 3600:.1f} simulated hours, {self.steps} steps, {self.checks} checks of the whole sum, "
+            f"{self.rounds} rounds committed\n"
+            f"{self.faults.total()} faults: {dict(self.faults.most_common())}\n"
+            f"{self.points.total()} deaths at {len(self.points)} named points; ended: {dict(self.problems)}"
+        )
 
 
 @contextmanager
