@@ -79,7 +79,7 @@ class Plan:
         return cls(
             masked=masked,
             owners=random.choice((3, 4, 4, 5)) if masked else random.choice((1, 2, 3)),
-            safety_s=random.uniform(30.0, 90.0),
+            safety_s=random.uniform(20.0, 70.0),
             weather=weather,
             fault_every_s=random.choice((3.0, 8.0, 20.0)),
             liars=random.choice((0, 0, 0, 1)),
@@ -170,7 +170,7 @@ class Life:
             owner = Owner(host, Node(world, REFRESH_S))
             self.owners.append(owner)
             self._supervise(host, owner.node)
-        while self.coordinator.founded is None:
+        while self.coordinator.founded is None:  # noqa: ASYNC110 - it is another process that founds it
             await asyncio.sleep(0.1)
         world.note("world", "founded")
 
@@ -502,13 +502,13 @@ class Life:
             return "is down"
         if not owner.wants:
             return None
-        if not is_member(agent.state) or agent.state.sources().keys() != owner.wants.keys():
-            return "has not joined with all domains"
-        if agent.state.last_committed().keys() != owner.wants.keys():
-            return "has something that is not committed"
-        if self.plan.masked and (agent.rounds.state.open or agent.rounds.state.parts().touched):
-            return "waits for a round"
         router = agent.routers.router
-        if digest is not None and (router is None or router.router.sum_digest != digest):
-            return "has an older router"
-        return None
+        conditions = {
+            "has not joined with all domains": not is_member(agent.state)
+            or agent.state.sources().keys() != owner.wants.keys(),
+            "has something that is not committed": agent.state.last_committed().keys() != owner.wants.keys(),
+            "waits for a round": self.plan.masked
+            and bool(agent.rounds.state.open or agent.rounds.state.parts().touched),
+            "has an older router": digest is not None and (router is None or router.router.sum_digest != digest),
+        }
+        return next((problem for problem, holds in conditions.items() if holds), None)

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import multiprocessing
+import os
 import tempfile
 import time
 import traceback
@@ -13,6 +14,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
+
+from threadpoolctl import threadpool_limits
 
 from ridgeway.simulation.federation import Life, Plan
 from ridgeway.simulation.substitutes import substituted
@@ -104,6 +107,7 @@ def run_seeds(seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
         jobs: processes.
     """
     if jobs == 1:
+        _settle()
         yield from map(run_seed, seeds)
         return
     # A child that inherits threads may hang, so each is started anew.
@@ -112,7 +116,9 @@ def run_seeds(seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
 
 
 def _settle() -> None:
-    """What was imported need not be looked through for garbage again and again."""
+    """Threads of libraries would only be in each other's way; what was imported need not be looked through again."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    threadpool_limits(1)
     gc.collect()
     gc.freeze()
 
@@ -168,8 +174,7 @@ class Totals:
     def summary(self, seconds: float) -> str:
         """The same in a few lines, for a person."""
         return (
-            f"{self.seeds} seeds in {seconds:.0f} s ({self.cpu_s:.0f} s of CPU), {len(self.failures)} failed"
-            f"{': ' + ', '.join(map(str, sorted(self.failures))) if self.failures else ''}\n"
+            f"{self.seeds} seeds in {seconds:.0f} s ({self.cpu_s:.0f} s of CPU); failed: {sorted(self.failures)}\n"
             f"{self.simulated_s / 3600:.1f} simulated hours, {self.steps} steps, {self.checks} checks of the whole sum, "
             f"{self.rounds} rounds committed\n"
             f"{self.faults.total()} faults: {dict(self.faults.most_common())}\n"

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from ridgeway.crypto.payload_digest import chunk_digests, payload_digest
 from ridgeway.embedder import Embedder, fingerprint
-from ridgeway.manifest import Manifest
+from ridgeway.manifest import Manifest, MassRule
 from ridgeway.narrow_integers import pack, smallest_width
 from ridgeway.statistics import TokenHistogram, encode_contribution, gram
 
@@ -53,9 +53,14 @@ class Known:
 
 def contribution_of(prompts: Sequence[str], manifest: Manifest) -> Known:
     """What a node must make of these prompts, without any of a node's code."""
+    return _contribution(tuple(prompts), manifest.mass, manifest.fraction_bits)
+
+
+@lru_cache(maxsize=4096)
+def _contribution(prompts: tuple[str, ...], mass: MassRule, fraction_bits: int) -> Known:
     histogram = TokenHistogram.empty(tiny_embedder())
-    histogram.add(tiny_embedder().encode_batch(list(prompts)))
+    histogram.add(tiny_embedder().encode_batch(prompts))
     statistics = gram(histogram, tiny_embedder())
-    vector = encode_contribution(statistics, manifest.mass, manifest.fraction_bits)
+    vector = encode_contribution(statistics, mass, fraction_bits)
     payload = pack(vector, smallest_width(vector))
     return Known(vector, statistics.rows, payload_digest(len(payload), chunk_digests(payload)))

@@ -9,6 +9,7 @@ import sys
 from asyncio import Task
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -200,13 +201,11 @@ class World:
 
 
 def _discard(coroutine: Any) -> None:
-    """Take a dead process's coroutine apart; what its `finally` blocks still try concerns nobody."""
-    for _ in range(3):
-        try:
+    """Take a dead process's coroutine apart; each `finally` that still awaits something needs another turn."""
+    for _ in range(20):
+        with suppress(BaseException):
             coroutine.close()
-        except BaseException:  # noqa: BLE001 - see above
-            continue
-        return
+            return
 
 
 def _name(error: BaseException | None) -> str:

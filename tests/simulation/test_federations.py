@@ -9,8 +9,10 @@ from ridgeway.simulation.runner import Totals, run_seed, run_seeds
 
 SEEDS = int(os.environ.get("RIDGEWAY_SIMULATION_SEEDS", "1000"))
 JOBS = len(os.sched_getaffinity(0))
+# So many say enough.
+FAILURES_MAX = 3
 # Each seed here has once found a bug; docs/reliability.md says which.
-ONCE_FAILED = (30, 62, 77, 95)
+ONCE_FAILED = (30, 95, 166, 205)
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +21,8 @@ def lives() -> Iterator[Totals]:
     totals = Totals()
     for outcome in run_seeds(range(SEEDS), JOBS):
         totals.add(outcome)
+        if len(totals.failures) == FAILURES_MAX:
+            break
     yield totals
 
 
