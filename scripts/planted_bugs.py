@@ -342,7 +342,8 @@ BUGS = (
     Bug(
         "an owner whose stream ended before its vector was wanted is awaited for ever",
         "coordinator/rounds.py",
-        "(owner, time.monotonic()))\n                continue\n            if order",
+        "                self._send(running.lost(owner, time.monotonic()))\n"
+        "                continue\n            if order",
         "                continue\n            if order",
     ),
     Bug(

@@ -175,7 +175,7 @@ class Totals:
         """The same in a few lines, for a person."""
         return (
             f"{self.seeds} seeds in {seconds:.0f} s ({self.cpu_s:.0f} s of CPU); failed: {sorted(self.failures)}\n"
-            f"{self.simulated_s / 3600:.1f} simulated hours, {self.steps} steps, {self.checks} checks of the whole sum, "
+            f"{self.simulated_s / 3600:.1f} simulated hours, {self.steps} steps, {self.checks} checks of the sum, "
             f"{self.rounds} rounds committed\n"
             f"{self.faults.total()} faults: {dict(self.faults.most_common())}\n"
             f"{self.points.total()} deaths at {len(self.points)} named points; ended: {dict(self.problems)}"
