@@ -27,6 +27,8 @@ LOOK_S = 0.5
 # Frames on the way before a writer has to wait.
 WINDOW = 16
 
+_NOTHING: Any = object()
+
 Status = tuple[grpc.StatusCode, str]
 Frame = bytes | None
 
@@ -362,10 +364,10 @@ class Call:
 
     async def _behave(self, handler: grpc.RpcMethodHandler, context: ServerContext) -> None:
         requests = self._decoded(handler.request_deserializer)
-        given = requests
+        given: Any = requests
         if not handler.request_streaming:
-            given = await anext(requests, None)
-            if given is None:
+            given = await anext(requests, _NOTHING)
+            if given is _NOTHING:
                 await context.abort(grpc.StatusCode.INTERNAL, "no request came")
         if not handler.response_streaming:
             await self._answer(handler.response_serializer(await handler.unary_unary(given, context)))

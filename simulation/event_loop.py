@@ -62,15 +62,19 @@ class VirtualLoop(asyncio.BaseEventLoop):
         process = AT_WORK.get()
         return self._scheduler.now_s if process is None else process.host.clock.monotonic_s()
 
-    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Handle:
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> Handle:
         """Run something in the next step."""
         handle = Handle(callback, args, self, context)
         self._due.append(handle)
         return handle
 
-    call_soon_threadsafe = call_soon
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> TimerHandle:
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> TimerHandle:
         """Run something when the clock of the process at work shows this."""
         process = AT_WORK.get()
         true_s = when if process is None else process.host.clock.true_s(when)
@@ -78,7 +82,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._scheduler.at(true_s, partial(self._is_due, timer))
         return timer
 
-    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> TimerHandle:
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> TimerHandle:
         """Run something after a while."""
         return self.call_at(self.time() + delay, callback, *args, context=context)
 

@@ -176,12 +176,12 @@ class Life:
 
     def _supervise(self, host: Host, program: Any) -> None:
         """Start a program, and again whenever it has ended."""
-        if host.process is None:
-            process = self.world.start(host, program)
-            process.on_death.append(lambda: self.world.scheduler.after(self._down_s(), again))
 
         def again() -> None:
-            self._supervise(host, program)
+            self.world.scheduler.after(self._down_s(), lambda: self._supervise(host, program))
+
+        if host.process is None:
+            self.world.start(host, program).on_death.append(again)
 
     def _down_s(self) -> float:
         return self.random.choice((0.1, 1.0, 5.0, 20.0)) if self.faulty else 1.0

@@ -6,6 +6,7 @@ wrong as soon as it is.
 """
 
 import hashlib
+import importlib
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any
@@ -82,8 +83,7 @@ class Invariants:
 
     def hooks(self) -> Iterator[tuple[object, str, object]]:
         """What is put around the daemons' functions, to see what they do."""
-        import ridgeway.node.rounds as node_rounds  # noqa: PLC0415 - the name that is replaced
-
+        node_rounds: Any = importlib.import_module("ridgeway.node.rounds")
         mask, take, commit = node_rounds.mask_in_parallel, Aggregator.take_input, Federation.commit_round
 
         def masking(vector: Vector, masks: Any) -> None:
