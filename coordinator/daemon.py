@@ -14,26 +14,18 @@ from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
-from ridgeway.coordinator.administration import SOCKET, Administration
-from ridgeway.coordinator.enrolment_service import EnrolmentService
-from ridgeway.coordinator.exclusive import Exclusive
-from ridgeway.coordinator.federation_service import FederationService
+from ridgeway.coordinator.administration import SOCKET
 from ridgeway.coordinator.founding import Founded, Wishes, check_replica, open_federation
-from ridgeway.coordinator.invitations import Door
 from ridgeway.coordinator.leading import keep_leading, lead
 from ridgeway.coordinator.observer import Observer, Unobserved
-from ridgeway.coordinator.publication import Publisher
-from ridgeway.coordinator.refusals import REFUSALS
-from ridgeway.coordinator.rounds import Rounds
+from ridgeway.coordinator.services import Addresses, services_of
 from ridgeway.crypto.authority import MEMBER_LIFETIME, CertificateAuthority
 from ridgeway.crypto.certificates import new_tls_key, renewal_due, signing_request, validity
 from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.errors import RidgewayError
 from ridgeway.proto import rpc
-from ridgeway.runtime.call_interceptor import CallInterceptor
 from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.runtime.local_socket import bind
-from ridgeway.runtime.remote_errors import RefusalInterceptor
 from ridgeway.runtime.serving import Server
 from ridgeway.runtime.tls import MemberTls, enrolment_server_credentials, mutual_server_credentials
 from ridgeway.web.settings import HttpSettings
@@ -163,24 +155,15 @@ async def serve(
 async def _listening(
     settings: CoordinatorSettings, founded: Founded, directory: DataDirectory, advertised: str, stop: asyncio.Event
 ) -> AsyncIterator[Endpoints]:
-    exclusive = Exclusive()
     page = _page(settings.http)
     observer: Observer = page.metrics if page else Unobserved()
-    publisher = Publisher(founded.federation, exclusive, observer)
-    rounds = Rounds(founded.federation, exclusive, publisher, observer)
-    publisher.listeners.append(rounds.stir)
-    service = FederationService(founded.federation, exclusive, publisher, founded, rounds, settings.now, observer)
-    door = Door(founded.federation, founded.authority, founded.certificate_lifetime)
     ports: dict[str, str] = {}
-    enrolment = EnrolmentService(door, exclusive, publisher, lambda: ports["members"], settings.now)
-    administration = Administration(
-        door, exclusive, publisher, lambda: ports["enrolment"], service.status, settings.now
-    )
-    interceptors = [CallInterceptor(observer), RefusalInterceptor(REFUSALS, observer.refused)]
+    addresses = Addresses(lambda: ports["members"], lambda: ports["enrolment"])
+    services = services_of(founded, addresses, settings.now, observer)
     servers = [
-        Server({rpc.FEDERATION: service.handlers()}, interceptors),
-        Server({rpc.ENROLMENT: enrolment.handlers()}, interceptors),
-        Server({rpc.ADMINISTRATION: administration.handlers()}, interceptors),
+        Server({rpc.FEDERATION: services.federation.handlers()}, services.interceptors),
+        Server({rpc.ENROLMENT: services.enrolment.handlers()}, services.interceptors),
+        Server({rpc.ADMINISTRATION: services.administration.handlers()}, services.interceptors),
     ]
     certificate = ServerCertificate(founded.authority, settings.now)
     members = _bind(servers[0], settings.host, settings.port, mutual_server_credentials(certificate.current))
@@ -192,7 +175,7 @@ async def _listening(
     )
     ports |= {"members": f"{advertised}:{members}", "enrolment": f"{advertised}:{enrolment_port}"}
     socket = bind(servers[2].grpc, directory.path, SOCKET)
-    endless = publisher.run(), rounds.run(), keep_leading(founded.federation.ledger, exclusive)
+    endless = *services.endless(), keep_leading(founded.federation.ledger, services.exclusive)
     tasks = [asyncio.create_task(work) for work in endless]
     for task in tasks:
         # It runs for ever; should it fail, the coordinator ends with its error rather than serve on unnoticed.
@@ -200,17 +183,16 @@ async def _listening(
     for server in servers:
         await server.start()
     try:
-        async with page.served(service.status) if page else nullcontext("") as http:
+        async with page.served(services.federation.status) if page else nullcontext("") as http:
             yield Endpoints(ports["members"], ports["enrolment"], founded.federation.manifest.federation_id, http)
     finally:
-        publisher.close()
-        rounds.close()
+        services.close()
         await asyncio.gather(*(server.stop() for server in servers))
         for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        exclusive.close()
+        services.exclusive.close()
         socket.close()
         (directory.path / SOCKET).unlink(missing_ok=True)
 

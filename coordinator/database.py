@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
+from ridgeway.errors import RidgewayError
+
 Rows = list[tuple[Any, ...]]
+
+
+class LedgerUnwritable(RidgewayError):
+    """A ledger that its disk does not take now."""
 
 
 class Database(Protocol):
@@ -52,14 +58,20 @@ class SqliteDatabase:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything in the block, or nothing of it; durable when it ends."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Everything in the block, or nothing of it; durable when it ends.
+
+        Raises:
+            LedgerUnwritable: the disk does not take it; nothing of it was written.
+        """
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise LedgerUnwritable(f"the ledger cannot be written ({error}); make room on its disk") from error
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def keep_file(self, name: str, pieces: Iterable[memoryview]) -> None:
         """Nothing: the coordinator's own folders keep it."""

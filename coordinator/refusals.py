@@ -3,6 +3,7 @@
 import grpc
 
 from ridgeway.contribution_check import ContributionRefused
+from ridgeway.coordinator.database import LedgerUnwritable
 from ridgeway.coordinator.enrolment_service import TooManyAttempts
 from ridgeway.coordinator.federation import (
     FederationFull,
@@ -40,6 +41,7 @@ Code = grpc.StatusCode
 
 REFUSALS: StatusTable = {
     LedgerUnreachable: Code.UNAVAILABLE,
+    LedgerUnwritable: Code.UNAVAILABLE,
     NotAMember: Code.PERMISSION_DENIED,
     WrongOwner: Code.PERMISSION_DENIED,
     BadSignature: Code.UNAUTHENTICATED,

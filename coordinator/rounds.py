@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ridgeway import round_vector
+from ridgeway.coordinator.database import LedgerUnwritable
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.input_spool import InputSpool
@@ -25,7 +26,7 @@ from ridgeway.proto import messages as m
 from ridgeway.protocol.backoff import Backoff
 from ridgeway.runtime.remote_errors import Malformed
 from ridgeway.secagg.aggregator import Aggregator, Orders, Phase
-from ridgeway.secagg.round_policy import Roll, Start, Wait, decide
+from ridgeway.secagg.round_policy import ABSENT_S, Roll, Start, Wait, decide
 
 _log = logging.getLogger("ridgeway.coordinator")
 
@@ -228,6 +229,8 @@ class Rounds:
         for owner, order in orders:
             connection = self._connections.get(owner)
             if connection is None:
+                # It went before it was awaited again, so nothing else will say so.
+                self._send(running.lost(owner, time.monotonic()))
                 continue
             if order.input_wanted is not None:
                 try:
@@ -257,7 +260,12 @@ class Rounds:
                         await self._stirred.wait()
                 continue
             self._tell("")
-            await self._run_round(decision)
+            try:
+                await self._run_round(decision)
+            except LedgerUnwritable as error:
+                _log.error("no round can be called: %s", error)
+                self._note(last_outcome=f"no round can be called: {error}")
+                await asyncio.sleep(self._pauses.failed(0.5))
 
     async def _decided(self) -> Start | Wait:
         places: dict[str, Place] = await self._exclusive(self._federation.ledger.places)
@@ -305,10 +313,10 @@ class Rounds:
         )
         self._round = running
         _log.info("called %s round %d of %d owners", start.kind.name.lower(), terms.number, len(start.invited))
-        for owner in start.invited & self._connections.keys():
+        for owner in sorted(start.invited & self._connections.keys()):
             self._connections[owner].intention = None
         self._send(running.start())
-        for owner in start.invited - self._connections.keys():
+        for owner in sorted(start.invited - self._connections.keys()):
             self._send(running.lost(owner, time.monotonic()))
         try:
             await self._await_inputs(running)
@@ -348,13 +356,13 @@ class Rounds:
             await self._exclusive(self._federation.trials.take_sum, *trial, summed.vector)
             self._publisher.changed_soon()
             return self._federation.sum_digest
-        except RidgewayError as error:
+        except (RidgewayError, OSError) as error:
             running.abort(str(error))
             return b""
 
     def _end(self, running: Aggregator, invited: frozenset[str], digest: bytes) -> None:
         committed = running.phase is Phase.SUMMED
-        for owner in invited & self._connections.keys():
+        for owner in sorted(invited & self._connections.keys()):
             within = committed and owner in running.included
             reason = "" if within else running.dropouts.get(owner, running.reason)
             order = m.RoundOrder(outcome=m.RoundOutcome(within, reason, digest))
@@ -376,7 +384,11 @@ class Rounds:
         if running.phase is Phase.SUMMED:
             self._pauses.succeeded()
         else:
+            waited = time.monotonic() - self._exposed_s >= ABSENT_S
             await asyncio.sleep(self._pauses.failed(0.5))
+            if waited:
+                # Those of an opened round have their turn again: they may be back, and be why this one failed.
+                self._exposed_s = time.monotonic()
 
     def _note(self, **changes: Any) -> None:
         self._status = replace(self._status, **changes)

@@ -145,6 +145,8 @@ class Agent:
                 await self._enrol(request, on_progress)
             self.state.require_membership()
             sources = {source.domain: prompt_source(source) for source in request.sources}
+            if sources and self.masked:
+                self.state.stay()
             self.state.add(sources, request.experts + request.generalists)
             self.state.keep_out(request.hold_out)
         wanted = set(self.state.sources()) if request.token else set(sources)
@@ -181,13 +183,18 @@ class Agent:
             self.state.require_membership()
             on_progress(m.Progress("leaving", domain))
             if domain == EVERYTHING or domain in self.state.contributions() or await self._is_in_ledger(domain):
-                if domain not in self.state.withdrawals():
+                if domain not in self.state.withdrawals() or self._came_back(domain):
                     key = enrolment.identity(self.directory)
                     self.state.withdraw(domain, withdrawal_signer(self.state, key, domain), masked=self.masked)
             else:
                 self.state.forget_source(domain)
                 on_progress(m.Progress("withdrawn", domain))
         await self._settle(set(), set(), on_progress)
+
+    def _came_back(self, domain: str) -> bool:
+        """Whether a domain, or with EVERYTHING any, was added again after it was withdrawn."""
+        sources = self.state.sources()
+        return bool(sources) if domain == EVERYTHING else domain in sources
 
     async def _is_in_ledger(self, domain: str) -> bool:
         if domain in self.state.withdrawals():

@@ -25,6 +25,7 @@ from ridgeway.node.renewal import renew, seconds_left
 from ridgeway.node.round_input import Trial
 from ridgeway.node.router_feed import watch
 from ridgeway.node.routing_service import RoutingService
+from ridgeway.node.state import StateUnwritable
 from ridgeway.node.trials import report_trial, try_on_hold_outs
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
@@ -147,7 +148,7 @@ class Daemon:
                 if self._problems.get(duty) != str(error) and is_member(self._agent.state):
                     _log.warning("%s: %s", duty, error)
                 self._problems[duty] = str(error)
-                passing = isinstance(error, OSError | BadRouterArtifact) or is_transient(error)
+                passing = isinstance(error, OSError | StateUnwritable | BadRouterArtifact) or is_transient(error)
                 await asyncio.sleep(jittered(backoff) if passing else REFUSED_RETRY_S)
 
     def _succeeded(self, duty: str, backoff: Backoff) -> None:

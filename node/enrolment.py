@@ -39,6 +39,10 @@ class WrongEmbedder(RidgewayError):
     """The federation computes with another tokeniser or matrix."""
 
 
+class ManifestChanged(RidgewayError):
+    """A federation that enrols under other rules than those that it has shown."""
+
+
 def identity(directory: DataDirectory) -> IdentityKey:
     """The node's identity key; made and written on first use."""
     pem = directory.read(IDENTITY_FILE)
@@ -61,8 +65,8 @@ async def enrol(
         load: gives an embedder by name.
 
     Raises:
-        BadInvitation, AlreadyJoined, AuthorityMismatch, PrivacyError, WrongEmbedder, Unreachable, Refused: see their
-            sentences.
+        BadInvitation, AlreadyJoined, AuthorityMismatch, PrivacyError, WrongEmbedder, ManifestChanged, Unreachable,
+            Refused: see their sentences.
     """
     invitation = Invitation.from_token(token)
     _require_newcomer(state.membership, invitation)
@@ -88,6 +92,11 @@ async def enrol(
                 key.sign(ENROLMENT_SIGNATURE, request),
                 _on_the_wire(embedder.fingerprint),
             ),
+        )
+    if enrolled.manifest_json != described.manifest_json:
+        raise ManifestChanged(
+            f"{invitation.address} enrolled us under another manifest than the one that it had shown; it may be"
+            " dishonest; we do not join, ask the federation's operator"
         )
     directory.write(AUTHORITY_FILE, authority)
     write_credential(directory, tls_key, enrolled.certificate_pem)

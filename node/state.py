@@ -91,6 +91,10 @@ class StateError(RidgewayError):
     """A node's state that cannot be used as it is."""
 
 
+class StateUnwritable(StateError):
+    """A node's state that its disk does not take now."""
+
+
 class NotJoined(RidgewayError):
     """Something that only a member can do."""
 
@@ -188,14 +192,20 @@ class NodeState:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Everything in the block, or nothing of it; on disk when it ends."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Everything in the block, or nothing of it; on disk when it ends.
+
+        Raises:
+            StateUnwritable: the disk does not take it; nothing of it was written.
+        """
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield self._connection
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise StateUnwritable(f"the node's state cannot be written ({error}); make room on its disk") from error
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def setting(self, name: str) -> Any:
         """A named value; None if it was never written."""
@@ -422,6 +432,11 @@ class NodeState:
                 "INSERT OR REPLACE INTO withdrawals VALUES (?, ?, ?, ?)",
                 (domain, sequence, record.body, record.signature),
             )
+
+    def stay(self) -> None:
+        """The owner thought better of leaving before a round has taken it out of the sum."""
+        with self.transaction() as connection:
+            connection.execute("DELETE FROM withdrawals WHERE domain = ?", (EVERYTHING,))
 
     def forget_source(self, domain: str) -> None:
         """Forget a domain of which nothing was ever sent."""

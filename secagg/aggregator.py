@@ -186,7 +186,7 @@ class Aggregator:
         self._now = now
         if self.deadline is None or now < self.deadline:
             return []
-        for owner in self._awaited:
+        for owner in sorted(self._awaited):
             self.dropouts[owner] = f"it did not send its {self.phase.value} in time"
         self._awaited.clear()
         return self._advance()

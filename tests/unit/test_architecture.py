@@ -23,6 +23,7 @@ PACKAGES = {
     "cli",
     "samples",
     "secagg",
+    "simulation",
     "web",
 }
 
@@ -42,7 +43,8 @@ ALLOWED = {
     "node": {"core", "crypto", "proto", "protocol", "secagg", "embedders", "runtime", "web", "privacy"},
     "gateway": {"core", "crypto", "proto", "embedders", "runtime", "node"},
     "baselines": {"core", "proto"},
-    "cli": PACKAGES - {"cli"},
+    "cli": PACKAGES - {"cli", "simulation"},
+    "simulation": PACKAGES - {"cli", "gateway", "simulation"},
 }
 
 # crypto knows of the core only how to fail and how numbers are encoded.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ridgeway.node.prompts import PromptSource
-from ridgeway.node.state import EVERYTHING, STATE_VERSION, Membership, NodeState, NotJoined, StateError
+from ridgeway.node.state import EVERYTHING, STATE_VERSION, Membership, NodeState, NotJoined, StateError, StateUnwritable
 from ridgeway.proto.messages import Expert, SignedRecord
 
 MEMBERSHIP = Membership("alpha", "f", "localhost:1", "{}", "builtin")
@@ -100,7 +100,7 @@ def test_a_changed_expert_is_registered_again(state: NodeState) -> None:
 def test_a_look_beside_a_running_node_cannot_write(state: NodeState, tmp_path: Path) -> None:
     look = NodeState(tmp_path / "node.db", read_only=True)
     assert look.membership == MEMBERSHIP
-    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+    with pytest.raises(StateUnwritable, match="readonly"):
         look.raise_sequence(9)
 
 
