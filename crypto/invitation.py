@@ -12,6 +12,8 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import orjson
+
 from ridgeway.crypto.labels import INVITATION_CHECKSUM, INVITATION_SECRET
 from ridgeway.errors import RidgewayError
 
@@ -70,7 +72,7 @@ class Invitation:
         """
         body = _open(token.strip())
         try:
-            fields = json.loads(body)
+            fields = orjson.loads(body)
             invitation = cls(
                 address=str(fields["a"]),
                 owner=str(fields["o"]),
