@@ -31,8 +31,10 @@ from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.errors import RidgewayError
 from ridgeway.proto import rpc
 from ridgeway.runtime.call_interceptor import CallInterceptor
+from ridgeway.runtime.channel_options import CONNECTIONS_MAX, ENROLMENT_IDLE_MS
 from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.runtime.local_socket import bind
+from ridgeway.runtime.open_files import allow_open_files
 from ridgeway.runtime.remote_errors import RefusalInterceptor
 from ridgeway.runtime.serving import Server
 from ridgeway.runtime.tls import MemberTls, enrolment_server_credentials, mutual_server_credentials
@@ -130,6 +132,8 @@ async def serve(
         BadLedgerUrl, LedgerUnreachable: the ledger's database cannot be used, or is lost.
     """
     advertised = _advertised_host(settings)
+    # Two listeners, and each connection may have a payload open.
+    allow_open_files(4 * CONNECTIONS_MAX)
     directory = DataDirectory(settings.data_dir, "coordinator", create=True)
     with directory.locked():
         database = await lead(directory, settings.ledger, stop, partial(check_replica, directory))
@@ -179,7 +183,7 @@ async def _listening(
     interceptors = [CallInterceptor(observer), RefusalInterceptor(REFUSALS, observer.refused)]
     servers = [
         Server({rpc.FEDERATION: service.handlers()}, interceptors),
-        Server({rpc.ENROLMENT: enrolment.handlers()}, interceptors),
+        Server({rpc.ENROLMENT: enrolment.handlers()}, interceptors, ENROLMENT_IDLE_MS),
         Server({rpc.ADMINISTRATION: administration.handlers()}, interceptors),
     ]
     certificate = ServerCertificate(founded.authority, settings.now)

@@ -3,8 +3,8 @@
     python scripts/fuzz.py TARGET [-max_total_time=3600 and other options of libFuzzer]
     python scripts/fuzz.py --list
 
-Needs the extra `fuzz`. It begins with tests/fuzz/corpus/TARGET; what reaches new code goes to the folder --found, and what
-breaks something is written to the present directory. Put that into the corpus once it is mended.
+Needs the extra `fuzz`. It begins with tests/fuzz/corpus/TARGET; what reaches new code goes to the folder --found, and
+what breaks something to the present directory. Put that into the corpus once it is mended.
 """
 
 import argparse

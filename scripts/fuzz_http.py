@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 SPECIFICATIONS = Path(__file__).parents[1] / "docs" / "openapi"
-# That what the description allows is also taken cannot be asked: words may be unknown to the router, experts may refuse.
+# What the description allows may still be refused: the router may know no word of it, or the expert says no.
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
