@@ -1,6 +1,8 @@
 """Who is calling: the owner that the peer's certificate names."""
 
 from functools import lru_cache
+from ipaddress import ip_address
+from urllib.parse import unquote
 
 import grpc
 
@@ -24,3 +26,14 @@ def peer_certificate(context: grpc.aio.ServicerContext) -> PeerCertificate:
         return _cached(bytes(shown[0]))
     except BadCertificate as error:
         raise NotAMember(str(error)) from error
+
+
+def peer_network(context: grpc.aio.ServicerContext) -> str:
+    """Where a call comes from: the IPv4 address; of IPv6 the first 64 bits, since one caller may have all the rest."""
+    _, _, rest = unquote(context.peer()).partition(":")
+    host = rest.rpartition(":")[0].strip("[]").partition("%")[0]
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return str(address) if address.version == 4 else address.exploded[:19]

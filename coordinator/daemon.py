@@ -24,8 +24,10 @@ from ridgeway.crypto.certificates import new_tls_key, renewal_due, signing_reque
 from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.errors import RidgewayError
 from ridgeway.proto import rpc
+from ridgeway.runtime.channel_options import CONNECTIONS_MAX, ENROLMENT_IDLE_MS
 from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.runtime.local_socket import bind
+from ridgeway.runtime.open_files import allow_open_files
 from ridgeway.runtime.serving import Server
 from ridgeway.runtime.tls import MemberTls, enrolment_server_credentials, mutual_server_credentials
 from ridgeway.web.settings import HttpSettings
@@ -122,6 +124,8 @@ async def serve(
         BadLedgerUrl, LedgerUnreachable: the ledger's database cannot be used, or is lost.
     """
     advertised = _advertised_host(settings)
+    # Two listeners, and each connection may have a payload open.
+    allow_open_files(4 * CONNECTIONS_MAX)
     directory = DataDirectory(settings.data_dir, "coordinator", create=True)
     with directory.locked():
         database = await lead(directory, settings.ledger, stop, partial(check_replica, directory))
@@ -162,7 +166,7 @@ async def _listening(
     services = services_of(founded, addresses, settings.now, observer)
     servers = [
         Server({rpc.FEDERATION: services.federation.handlers()}, services.interceptors),
-        Server({rpc.ENROLMENT: services.enrolment.handlers()}, services.interceptors),
+        Server({rpc.ENROLMENT: services.enrolment.handlers()}, services.interceptors, ENROLMENT_IDLE_MS),
         Server({rpc.ADMINISTRATION: services.administration.handlers()}, services.interceptors),
     ]
     certificate = ServerCertificate(founded.authority, settings.now)

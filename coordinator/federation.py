@@ -16,7 +16,7 @@ from ridgeway.coordinator.masked_total import MaskedTotals, file_name
 from ridgeway.coordinator.membership import Membership, NotAMember
 from ridgeway.coordinator.payload_store import PayloadKey, PayloadStore, StagedPayload
 from ridgeway.coordinator.trials import Trials
-from ridgeway.crypto.owner_name import check_domain_name
+from ridgeway.crypto.owner_name import DOMAINS_PER_OWNER, TooManyDomains, check_domain_name
 from ridgeway.crypto.payload_digest import payload_digest, record_digest
 from ridgeway.errors import RidgewayError
 from ridgeway.fixed_point import HEADROOM_BITS
@@ -43,6 +43,10 @@ from ridgeway.sums import FederationSum
 _log = logging.getLogger("ridgeway.coordinator")
 
 ENTRIES_MAX = 1 << HEADROOM_BITS
+# Columns of the router, which everybody is sent: a node takes no artifact above 128 MiB (`proto/router_artifact.py`).
+DOMAINS_MAX = 1000
+# Names that an owner ever contributed to: each leaves a tombstone for good.
+NAMES_PER_OWNER = 1024
 
 
 class WrongOwner(RidgewayError):
@@ -146,7 +150,8 @@ class Federation:
 
         Raises:
             BadSignature, MalformedMessage, MalformedRecord, WrongOwner, WrongManifest, WrongPayloadSize, BadName,
-            StaleSequence, ConflictingRecord, FederationFull, MaskingRequired: refused; nothing was changed.
+            StaleSequence, ConflictingRecord, FederationFull, TooManyDomains, MaskingRequired: refused; nothing was
+            changed.
         """
         if self.manifest.masking is Masking.REQUIRED:
             raise MaskingRequired(
@@ -168,10 +173,24 @@ class Federation:
         digest = record_digest(record.body)
         standing = self.ledger.entry(body.owner, body.domain)
         admission = admit(standing.standing if standing else None, body.sequence, digest)
-        if standing is None and self.ledger.entry_count() >= ENTRIES_MAX:
-            raise FederationFull(f"the federation holds {ENTRIES_MAX} contributions, its limit; evict owners that left")
+        if standing is None or standing.payload_digest is None:
+            self._check_room(body, known=standing is not None)
         key = PayloadKey(body.owner, body.domain, digest)
         return Offer(record, body, key, admission is Admission.REPEAT)
+
+    def _check_room(self, body: ContributionBody, *, known: bool) -> None:
+        """Whether there is room for another contribution, of a domain that the owner had before or not."""
+        entries = self.entries_of(body.owner)
+        live = sum(entry.payload_digest is not None for entry in entries)
+        if live >= DOMAINS_PER_OWNER or (not known and len(entries) >= NAMES_PER_OWNER):
+            raise TooManyDomains(
+                f"an owner may contribute to {DOMAINS_PER_OWNER} domains at a time and {NAMES_PER_OWNER} ever; put some"
+                " together"
+            )
+        if body.domain not in self.sum.domains and len(self.sum.domains) >= DOMAINS_MAX:
+            raise FederationFull(f"the federation has {DOMAINS_MAX} domains, its limit; contribute to one of these")
+        if not known and self.ledger.entry_count() >= ENTRIES_MAX:
+            raise FederationFull(f"the federation holds {ENTRIES_MAX} contributions, its limit; evict owners that left")
 
     def take_in(self, member: Member, record: SignedRecord) -> Offer:
         """Check a record again once its upload has a place, and make room for its payload.

@@ -20,9 +20,10 @@ from ridgeway.coordinator.membership import NotAMember
 from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.coordinator.payload_store import StagedPayload
 from ridgeway.coordinator.publication import Publisher
+from ridgeway.coordinator.rate_limit import TokenBuckets
 from ridgeway.coordinator.rounds import Rounds
 from ridgeway.coordinator.status import federation_status
-from ridgeway.coordinator.uploads import CHUNK_WAIT_S, CHUNKS_BEHIND, Uploads, UploadTooSlow, in_thread
+from ridgeway.coordinator.uploads import CHUNK_WAIT_S, CHUNKS_BEHIND, Turn, Uploads, UploadTooSlow, in_thread
 from ridgeway.crypto.certificates import PeerCertificate, read_peer_certificate
 from ridgeway.crypto.owner_name import check_domain_name
 from ridgeway.errors import RidgewayError
@@ -34,12 +35,26 @@ from ridgeway.trial import BadTrial
 
 EXPERTS_PER_OWNER = 256
 URL_CHARACTERS_MAX = 2048
+MODEL_CHARACTERS_MAX = 256
+# Of all its URLs and models together: every member's status and every router carries all experts of all owners.
+EXPERT_CHARACTERS_PER_OWNER = 16_384
 # One node has one feed; a second and third for a moment when it reconnects.
 FEEDS_PER_OWNER = 4
+# A node makes a call now and then and one for each contribution; what many at once may cost the others is bounded so.
+CALLS_PER_SECOND = 20.0
+CALLS_AT_ONCE = 200.0
+# The status takes the thread that commits; new experts make a new router, which everybody is sent.
+STATUS_COST = 5.0
+EXPERTS_COST = 10.0
+OWNERS_REMEMBERED = 65_536
 
 
 class NoRounds(RidgewayError):
     """A member that would take part in rounds where there are none."""
+
+
+class TooManyCalls(RidgewayError):
+    """One owner calls more often than it can need."""
 
 
 class TooManyFeeds(RidgewayError):
@@ -71,6 +86,7 @@ class FederationService:
         self._rounds = rounds
         self._now = now
         self._uploads = Uploads()
+        self._calls = TokenBuckets(CALLS_PER_SECOND, CALLS_AT_ONCE, OWNERS_REMEMBERED)
         self.feeds: Counter[str] = Counter()
         self.sent_version: dict[str, int] = {}
 
@@ -98,11 +114,22 @@ class FederationService:
     def _caller(self, context: grpc.aio.ServicerContext) -> Member:
         return self._member(peer_certificate(context))
 
+    def _charge(self, certificate: PeerCertificate, cost: float = 1.0) -> None:
+        if not self._calls.of(certificate.owner).take(self._now().timestamp(), cost):
+            raise TooManyCalls(f"{certificate.owner} calls too often; wait a few seconds")
+
+    def _admitted(self, context: grpc.aio.ServicerContext, cost: float = 1.0) -> Member:
+        """The member that begins a call, which is counted against what it may call."""
+        certificate = peer_certificate(context)
+        member = self._member(certificate)
+        self._charge(certificate, cost)
+        return member
+
     async def contribute(
         self, requests: AsyncIterator[m.ContributeRequest], context: grpc.aio.ServicerContext
     ) -> AsyncIterator[m.ContributeResponse]:
         """One upload: the record, then its chunks; answered with where to go on, then with the commit."""
-        member = self._caller(context)
+        member = self._admitted(context)
         record = (await _next(requests)).record
         if record is None:
             raise Malformed("an upload begins with its signed record; send that first")
@@ -110,7 +137,7 @@ class FederationService:
         if offer.repeated:
             yield m.ContributeResponse(committed=await self._commit(offer))
             return
-        async with self._uploads.place(offer.body.owner, offer.body.domain):
+        async with self._uploads.place(offer.body.owner, offer.body.domain) as turn:
             # What stood when the place was asked for may have been replaced meanwhile, by this very record even.
             offer = await self._exclusive(self._federation.take_in, self._caller(context), record)
             if not offer.repeated:
@@ -118,10 +145,14 @@ class FederationService:
                 try:
                     yield m.ContributeResponse(ready=m.UploadReady(staged.assembly.next_chunk))
                     finish = partial(self._federation.finish, offer, staged)
-                    await _receive(requests, staged, lambda: self._caller(context), finish)
+                    await _receive(requests, staged, partial(self._may_go_on, context, turn), finish)
                 finally:
                     staged.close()
             yield m.ContributeResponse(committed=await self._commit(offer))
+
+    def _may_go_on(self, context: grpc.aio.ServicerContext, turn: Turn) -> None:
+        self._caller(context)
+        turn.check(asyncio.get_running_loop().time())
 
     async def _commit(self, offer: Offer) -> m.Committed:
         fresh = await self._publisher.changing(self._federation.commit, offer)
@@ -131,12 +162,13 @@ class FederationService:
 
     async def withdraw(self, request: m.SignedRecord, context: grpc.aio.ServicerContext) -> m.WithdrawResponse:
         """Take one domain of the caller out of the sum."""
-        change = await self._publisher.changing(self._federation.withdraw, self._caller(context), request)
+        change = await self._publisher.changing(self._federation.withdraw, self._admitted(context), request)
         return m.WithdrawResponse(change.sequence, change.sum_digest, change.repeated)
 
     async def leave(self, request: m.SignedRecord, context: grpc.aio.ServicerContext) -> m.WithdrawResponse:
         """End the caller's membership; one that has left may hear so again, in case the answer was lost."""
         certificate = peer_certificate(context)
+        self._charge(certificate)
         member = self._federation.membership.members.get(certificate.owner)
         if member is None or member.state is not m.MemberState.LEFT:
             member = self._member(certificate)
@@ -149,10 +181,12 @@ class FederationService:
         self, request: m.RegisterExpertsRequest, context: grpc.aio.ServicerContext
     ) -> m.RegisterExpertsResponse:
         """Replace the caller's experts."""
-        member = self._caller(context)
+        member = self._admitted(context, EXPERTS_COST)
         if len(request.experts) > EXPERTS_PER_OWNER:
             raise BadExpert(f"an owner may offer {EXPERTS_PER_OWNER} experts, not {len(request.experts)}")
         experts = tuple(_checked_expert(member.owner, expert) for expert in request.experts)
+        if sum(len(expert.url) + len(expert.model) for expert in experts) > EXPERT_CHARACTERS_PER_OWNER:
+            raise BadExpert(f"the URLs and models of an owner may have {EXPERT_CHARACTERS_PER_OWNER} characters in all")
         await self._publisher.changing(
             self._federation.set_experts, member.owner, tuple(sorted(set(experts), key=_expert_order))
         )
@@ -162,7 +196,7 @@ class FederationService:
         self, request: m.RenewCertificateRequest, context: grpc.aio.ServicerContext
     ) -> m.RenewCertificateResponse:
         """Issue the caller's next certificate; the present one counts until it ends."""
-        member = self._caller(context)
+        member = self._admitted(context)
         now = self._now()
         lifetime = self._founded.certificate_lifetime
         pem = self._founded.authority.issue_member(request.signing_request_pem, member.owner, now, lifetime)
@@ -178,7 +212,7 @@ class FederationService:
 
     async def get_membership(self, _: m.GetMembershipRequest, context: grpc.aio.ServicerContext) -> m.Membership:
         """What the ledger holds of the caller."""
-        owner = self._caller(context).owner
+        owner = self._admitted(context).owner
         entries = await self._exclusive(self._federation.entries_of, owner)
         return m.Membership(
             next_sequence=1 + max((entry.sequence for entry in entries), default=0),
@@ -194,7 +228,7 @@ class FederationService:
     ) -> AsyncIterator[m.RouterChunk]:
         """The router feed, until the caller goes or is sent away."""
         certificate = peer_certificate(context)
-        owner = self._member(certificate).owner
+        owner = self._admitted(context).owner
         if self.feeds[owner] >= FEEDS_PER_OWNER:
             raise TooManyFeeds(f"{owner} watches the router {FEEDS_PER_OWNER} times already; end one of them")
         self.feeds[owner] += 1
@@ -211,7 +245,7 @@ class FederationService:
 
     async def report_trial(self, request: m.TrialReport, context: grpc.aio.ServicerContext) -> m.TrialResponse:
         """How the newest router does on the caller's hold-outs; a trial of an older one counts no more."""
-        owner = self._caller(context).owner
+        owner = self._admitted(context).owner
         if self._masked:
             raise MaskingRequired("this federation takes trials in masked rounds only; upgrade the node")
         newest = self._publisher.latest
@@ -232,7 +266,7 @@ class FederationService:
     ) -> AsyncIterator[m.RoundOrder]:
         """Rounds of secure aggregation, until the caller goes or is sent away."""
         certificate = peer_certificate(context)
-        owner = self._member(certificate).owner
+        owner = self._admitted(context).owner
         if not self._masked:
             raise NoRounds("this federation does not mask contributions; send them with Contribute")
         async for order in self._rounds.follow(owner, replies, lambda: self._welcome(certificate)):
@@ -244,7 +278,7 @@ class FederationService:
 
     async def get_status(self, _: m.GetStatusRequest, context: grpc.aio.ServicerContext) -> m.FederationStatus:
         """The federation as the coordinator sees it."""
-        self._caller(context)
+        self._admitted(context, STATUS_COST)
         return await self.status()
 
     async def status(self) -> m.FederationStatus:
@@ -302,7 +336,7 @@ async def _next_chunk(requests: AsyncIterator[m.ContributeRequest]) -> m.Payload
 
 def _checked_expert(owner: str, expert: m.Expert) -> m.Expert:
     check_domain_name(expert.domain)
-    if len(expert.url) > URL_CHARACTERS_MAX or len(expert.model) > URL_CHARACTERS_MAX:
+    if len(expert.url) > URL_CHARACTERS_MAX or len(expert.model) > MODEL_CHARACTERS_MAX:
         raise BadExpert(f"the URL or model of the expert for {expert.domain} is too long")
     if not (expert.url.isprintable() and expert.model.isprintable()):
         raise BadExpert(f"the URL or model of the expert for {expert.domain} has characters that cannot be printed")

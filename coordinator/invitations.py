@@ -8,7 +8,7 @@ from ridgeway.coordinator.ledger import InvitationEntry
 from ridgeway.crypto.authority import CertificateAuthority
 from ridgeway.crypto.certificates import read_peer_certificate
 from ridgeway.crypto.identity import verify
-from ridgeway.crypto.invitation import Invitation, secret_hash, secrets_match
+from ridgeway.crypto.invitation import Invitation, hashes_match, secret_hash
 from ridgeway.crypto.labels import ENROLMENT_SIGNATURE
 from ridgeway.crypto.owner_name import check_owner_name
 from ridgeway.embedder import EmbedderFingerprint
@@ -74,8 +74,8 @@ class Door:
             InvitationForged, InvitationExpired: it proves none.
         """
         shown = credential or m.Credential()
-        given_out = self.federation.ledger.invitations()
-        entry = next((e for e in given_out if secrets_match(e.secret_hash, shown.secret)), None)
+        shown_hash, given_out = secret_hash(shown.secret), self.federation.ledger.invitations()
+        entry = next((e for e in given_out if hashes_match(e.secret_hash, shown_hash)), None)
         if entry is None or shown.federation_id != self.federation.manifest.federation_id:
             raise InvitationForged("this coordinator gave out no such invitation; ask its operator for a new one")
         if entry.owner != shown.owner:

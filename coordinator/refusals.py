@@ -15,7 +15,7 @@ from ridgeway.coordinator.federation import (
     WrongOwner,
     WrongPayloadSize,
 )
-from ridgeway.coordinator.federation_service import BadExpert, NoRounds, TooManyFeeds
+from ridgeway.coordinator.federation_service import BadExpert, NoRounds, TooManyCalls, TooManyFeeds
 from ridgeway.coordinator.invitations import (
     CannotInvite,
     InvitationExpired,
@@ -25,11 +25,11 @@ from ridgeway.coordinator.invitations import (
 )
 from ridgeway.coordinator.membership import NotAMember
 from ridgeway.coordinator.postgres import LedgerUnreachable
-from ridgeway.coordinator.rounds import SlowReader
-from ridgeway.coordinator.uploads import UploadQueueFull, UploadTooSlow
+from ridgeway.coordinator.rounds import SlowReader, TooManyIntentions
+from ridgeway.coordinator.uploads import TooManyUploads, UploadQueueFull, UploadTooSlow
 from ridgeway.crypto.authority import BadSigningRequest
 from ridgeway.crypto.identity import BadSignature
-from ridgeway.crypto.owner_name import BadName
+from ridgeway.crypto.owner_name import BadName, TooManyDomains
 from ridgeway.proto.codec import MalformedMessage
 from ridgeway.proto.records import MalformedRecord
 from ridgeway.protocol.admission import ConflictingRecord, StaleSequence
@@ -70,6 +70,10 @@ REFUSALS: StatusTable = {
     UnknownOwner: Code.NOT_FOUND,
     CannotInvite: Code.FAILED_PRECONDITION,
     FederationFull: Code.RESOURCE_EXHAUSTED,
+    TooManyDomains: Code.OUT_OF_RANGE,
+    TooManyIntentions: Code.RESOURCE_EXHAUSTED,
+    TooManyCalls: Code.RESOURCE_EXHAUSTED,
+    TooManyUploads: Code.RESOURCE_EXHAUSTED,
     TooManyFeeds: Code.RESOURCE_EXHAUSTED,
     NoRounds: Code.FAILED_PRECONDITION,
     SlowReader: Code.ABORTED,

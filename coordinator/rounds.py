@@ -20,18 +20,25 @@ from ridgeway.coordinator.input_spool import InputSpool
 from ridgeway.coordinator.ledger import Place
 from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.coordinator.publication import Publisher
+from ridgeway.coordinator.rate_limit import TokenBucket
+from ridgeway.crypto.owner_name import OWNER_CHARACTERS, check_domains
 from ridgeway.crypto.payload_digest import CHUNK_BYTES
 from ridgeway.errors import RidgewayError
 from ridgeway.proto import messages as m
 from ridgeway.protocol.backoff import Backoff
 from ridgeway.runtime.remote_errors import Malformed
 from ridgeway.secagg.aggregator import Aggregator, Orders, Phase
+from ridgeway.secagg.plan import COHORT_MAX
 from ridgeway.secagg.round_policy import ABSENT_S, Roll, Start, Wait, decide
+from ridgeway.secagg.terms import NONCE_BYTES
 
 _log = logging.getLogger("ridgeway.coordinator")
 
 # A node answers each order before it gets many more; one that reads nothing is cut off.
 ORDERS_HELD = 64
+# A node says what it wants when that changes; each saying looks into the ledger, and each may begin a round.
+INTENTIONS_PER_SECOND = 2.0
+INTENTIONS_AT_ONCE = 50.0
 # A node that was asked for its vector and sends nothing for this long has gone.
 INPUT_WAIT_S = 30.0
 # How often a running round looks at its deadlines.
@@ -41,6 +48,10 @@ INPUTS_AT_ONCE = 2
 # After an aborted round, so that a node that always refuses does not keep everybody busy.
 PAUSE_FIRST_S = 1.0
 PAUSE_LONGEST_S = 60.0
+
+
+class TooManyIntentions(RidgewayError):
+    """A member that changes its mind more often than its prompts can change."""
 
 
 class SlowReader(RidgewayError):
@@ -58,6 +69,7 @@ class Connection:
         waiting: what it was last told to wait for.
         spool: its masked vector as it arrives; None while none is wanted.
         progress_s: when the last of it came.
+        intentions: how many more it may send.
     """
 
     owner: str
@@ -66,6 +78,7 @@ class Connection:
     waiting: str = ""
     spool: InputSpool | None = None
     progress_s: float = 0.0
+    intentions: TokenBucket = field(default_factory=lambda: TokenBucket(INTENTIONS_PER_SECOND, INTENTIONS_AT_ONCE))
 
     def send(self, order: m.RoundOrder | None) -> None:
         """Send something; a stream that does not take it is ended."""
@@ -184,6 +197,9 @@ class Rounds:
         async for reply in replies:
             still_welcome()
             if reply.intention is not None:
+                _check_intention(reply.intention)
+                if not connection.intentions.take(time.monotonic()):
+                    raise TooManyIntentions(f"{connection.owner} says too often what it wants; take part again")
                 await self._take_intention(connection, reply.intention)
             elif self._round is not None and reply.nonce == self._round.terms.nonce:
                 self._take_step(connection, reply, self._round)
@@ -392,6 +408,15 @@ class Rounds:
 
     def _note(self, **changes: Any) -> None:
         self._status = replace(self._status, **changes)
+
+
+def _check_intention(intention: m.Intention) -> None:
+    check_domains(intention.domains)
+    check_domains(intention.remaining)
+    if len(intention.exposed) > COHORT_MAX or any(len(owner) > OWNER_CHARACTERS for owner in intention.exposed):
+        raise Malformed("these were no survivors of a round; take part again")
+    if max(len(intention.settled_round), len(intention.open_round)) > NONCE_BYTES:
+        raise Malformed(f"a round is known by {NONCE_BYTES} bytes; take part again")
 
 
 def _addressed(order: m.RoundOrder, nonce: bytes) -> m.RoundOrder:

@@ -1,8 +1,10 @@
 """Uploads under way: how many at once, one for each owner and domain, and none that dawdles."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar, cast
 from weakref import WeakValueDictionary
 
@@ -13,6 +15,10 @@ from ridgeway.errors import RidgewayError
 UPLOADS_AT_ONCE = 2
 # Chunks of an upload that wait for the disk: enough that its thread never waits for the network in between.
 CHUNKS_BEHIND = 2
+# Contributions that one owner may have under way, waiting ones included; one at a time has a place. A node sends one.
+UPLOADS_PER_OWNER = 16
+# While others wait a place is for this long; whole chunks are kept, so the sender goes on when its turn comes again.
+TURN_S = 60.0
 # A sender that is silent this long makes room for another; it can resume.
 CHUNK_WAIT_S = 30.0
 # How long the rest of the queue may take before a sender should try again later.
@@ -28,7 +34,28 @@ class UploadQueueFull(RidgewayError):
 
 
 class UploadTooSlow(RidgewayError):
-    """The next chunk did not come in time."""
+    """The next chunk did not come in time, or the whole not before others should have their turn."""
+
+
+class TooManyUploads(RidgewayError):
+    """One owner sends more at once than it can need."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """One upload's time in its place."""
+
+    began_s: float
+    others_wait: Callable[[], bool]
+
+    def check(self, now_s: float) -> None:
+        """Nothing, if the upload may go on.
+
+        Raises:
+            UploadTooSlow: it had its turn, and others wait.
+        """
+        if now_s - self.began_s > TURN_S and self.others_wait():
+            raise UploadTooSlow(f"others wait, and this upload had its {TURN_S:.0f} s; resume it for its next turn")
 
 
 class Uploads:
@@ -37,36 +64,51 @@ class Uploads:
     def __init__(self) -> None:
         self._places = asyncio.Semaphore(UPLOADS_AT_ONCE)
         self._newest: dict[tuple[str, str], asyncio.Task[object]] = {}
-        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        self._owners: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._under_way: Counter[str] = Counter()
+        self._waiting = 0
 
     @asynccontextmanager
-    async def place(self, owner: str, domain: str) -> AsyncIterator[None]:
+    async def place(self, owner: str, domain: str) -> AsyncIterator[Turn]:
         """Wait for a place. A newer upload of the same owner and domain ends the older one, whose stream has broken.
+
+        Places are given in the order in which owners ask, and an owner has one at a time.
 
         Raises:
             UploadQueueFull: none came free in time.
+            TooManyUploads: the owner waits for so many already.
         """
         slot, task = (owner, domain), cast(asyncio.Task[object], asyncio.current_task())
-        older, self._newest[slot] = self._newest.get(slot), task
+        older = self._newest.get(slot)
+        if older is None and self._under_way[owner] >= UPLOADS_PER_OWNER:
+            raise TooManyUploads(f"{owner} sends {UPLOADS_PER_OWNER} contributions already; wait for one of them")
+        self._newest[slot] = task
+        self._under_way[owner] += 1
         try:
             if older is not None:
                 older.cancel()
-            async with self._turns.setdefault(slot, asyncio.Lock()):
+            async with self._owners.setdefault(owner, asyncio.Lock()):
                 await self._acquire()
                 try:
-                    yield
+                    yield Turn(asyncio.get_running_loop().time(), lambda: self._waiting > 0)
                 finally:
                     self._places.release()
         finally:
+            self._under_way[owner] -= 1
+            if not self._under_way[owner]:
+                del self._under_way[owner]
             if self._newest.get(slot) is task:
                 del self._newest[slot]
 
     async def _acquire(self) -> None:
+        self._waiting += 1
         try:
             async with asyncio.timeout(QUEUE_WAIT_S):
                 await self._places.acquire()
         except TimeoutError as error:
             raise UploadQueueFull("the coordinator is busy with other uploads; try again in a few minutes") from error
+        finally:
+            self._waiting -= 1
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

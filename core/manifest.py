@@ -10,6 +10,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
+import orjson
+
 from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.errors import RidgewayError
 from ridgeway.layout import Layout
@@ -233,7 +235,7 @@ class Manifest:
             ManifestError: the bytes are no manifest, or one of a newer version.
         """
         try:
-            document = json.loads(data)
+            document = orjson.loads(data)
             version = document.pop("manifest")
             private = version == PRIVATE_MANIFEST_VERSION
             if not private and version != MANIFEST_VERSION:

@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ridgeway.crypto.certificates import COORDINATOR_NAME, owner_dns_name, owner_uri
 from ridgeway.crypto.owner_name import check_owner_name
+from ridgeway.crypto.unreadable import UNREADABLE
 from ridgeway.errors import RidgewayError
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
@@ -64,7 +64,7 @@ class CertificateAuthority:
         try:
             certificate = x509.load_pem_x509_certificate(certificate_pem)
             key = serialization.load_pem_private_key(key_pem, password=None)
-        except ValueError as error:
+        except UNREADABLE as error:
             raise BadAuthority("the authority's files are damaged; restore them from a backup") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
             raise BadAuthority("the authority's certificate and key do not belong together; restore them from a backup")
@@ -147,7 +147,7 @@ def _requested_key(signing_request_pem: bytes) -> ec.EllipticCurvePublicKey:
         request = x509.load_pem_x509_csr(signing_request_pem)
         signed_by_its_key = request.is_signature_valid
         key = request.public_key()
-    except (ValueError, InvalidSignature, TypeError) as error:
+    except UNREADABLE as error:
         raise BadSigningRequest("the signing request does not parse; make a new one") from error
     if not signed_by_its_key:
         raise BadSigningRequest("the signing request is not signed by its own key; make a new one")

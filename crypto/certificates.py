@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ridgeway.crypto.unreadable import UNREADABLE
 from ridgeway.errors import RidgewayError
 
 COORDINATOR_NAME = "coordinator.ridgeway.internal"
@@ -71,10 +72,10 @@ def read_peer_certificate(pem: bytes) -> PeerCertificate:
         (common_name,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier)
         (dns,) = names.get_values_for_type(x509.DNSName)
-    except (ValueError, x509.ExtensionNotFound) as error:
+        federation_id = urlsplit(uri).netloc
+    except UNREADABLE as error:
         raise BadCertificate("this is no member's certificate; join with an invitation") from error
     owner = str(common_name.value)
-    federation_id = urlsplit(uri).netloc
     if uri != owner_uri(federation_id, owner) or dns != owner_dns_name(owner):
         raise BadCertificate("the names in this certificate disagree; join again with a new invitation")
     return PeerCertificate(

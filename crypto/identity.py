@@ -6,6 +6,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from ridgeway.crypto.unreadable import UNREADABLE
 from ridgeway.errors import RidgewayError
 
 
@@ -37,7 +38,7 @@ class IdentityKey:
         """
         try:
             key = serialization.load_pem_private_key(pem, password=None)
-        except ValueError as error:
+        except UNREADABLE as error:
             raise BadIdentityKey(
                 "the identity key's file is damaged; restore it from a backup or join again"
             ) from error

@@ -12,6 +12,8 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import orjson
+
 from ridgeway.crypto.labels import INVITATION_CHECKSUM, INVITATION_SECRET
 from ridgeway.errors import RidgewayError
 
@@ -70,7 +72,7 @@ class Invitation:
         """
         body = _open(token.strip())
         try:
-            fields = json.loads(body)
+            fields = orjson.loads(body)
             invitation = cls(
                 address=str(fields["a"]),
                 owner=str(fields["o"]),
@@ -91,9 +93,9 @@ def secret_hash(secret: bytes) -> bytes:
     return hashlib.sha256(INVITATION_SECRET + secret).digest()
 
 
-def secrets_match(kept_hash: bytes, secret: bytes) -> bool:
+def hashes_match(kept_hash: bytes, shown_hash: bytes) -> bool:
     """Compare in constant time."""
-    return hmac.compare_digest(kept_hash, secret_hash(secret))
+    return hmac.compare_digest(kept_hash, shown_hash)
 
 
 def _open(token: str) -> bytes:

@@ -1,9 +1,10 @@
 """Which file of a checkpoint holds the token embeddings, and under which name."""
 
-import json
 import re
 from collections.abc import Collection, Iterable
 from pathlib import PurePosixPath
+
+import orjson
 
 from ridgeway.embedder import EmbedderError
 
@@ -31,6 +32,7 @@ _INSIDE_A_LAYER = re.compile(r"(^|\.)(layers?|h|blocks?)\.\d+\.")
 
 # Enough of a checkpoint's names to see what it is.
 _NAMES_SHOWN = 8
+_NAME_CHARACTERS_SHOWN = 80
 
 _CONVERT = (
     'python -c "import torch, safetensors.torch as s; s.save_file({k: v.clone() for k, v in '
@@ -108,7 +110,7 @@ def shard_of(index: bytes, where: str, *, tied: bool) -> str:
         EmbedderError: the index is damaged, points out of the folder, or `embedding_name` refuses.
     """
     try:
-        weight_map = json.loads(index)["weight_map"]
+        weight_map = orjson.loads(index)["weight_map"]
         shard = weight_map[embedding_name(weight_map, where, tied=tied)]
     except (ValueError, KeyError, TypeError) as error:
         raise EmbedderError(f"{SHARD_INDEX} of {where} is damaged; download it again") from error
@@ -120,7 +122,7 @@ def shard_of(index: bytes, where: str, *, tied: bool) -> str:
 def is_tied(config: bytes) -> bool:
     """Whether config.json says that input and output embeddings are one matrix; damaged ones say nothing."""
     try:
-        document = json.loads(config)
+        document = orjson.loads(config)
     except ValueError:
         return False
     return isinstance(document, dict) and document.get("tie_word_embeddings") is True
@@ -131,5 +133,5 @@ def _ends(name: str, suffix: str) -> bool:
 
 
 def _some(names: Collection[str]) -> str:
-    shown = ", ".join(sorted(names)[:_NAMES_SHOWN])
+    shown = ", ".join(name[:_NAME_CHARACTERS_SHOWN] for name in sorted(names)[:_NAMES_SHOWN])
     return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+import orjson
+
 from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.embedders.safetensors_file import StoredTensor
 
@@ -33,7 +35,7 @@ def entry_path(cache_dir: Path, tokenizer_json: bytes, weights: Path, tensor: St
 def recall(entry: Path, name: str) -> EmbedderFingerprint | None:
     """A fingerprint kept earlier, under today's name; None if there is none to trust."""
     try:
-        return EmbedderFingerprint(**(json.loads(entry.read_bytes()) | {"name": name}))
+        return EmbedderFingerprint(**(orjson.loads(entry.read_bytes()) | {"name": name}))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -15,6 +15,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from ridgeway.embedder import EmbedderError
 
@@ -62,7 +63,7 @@ def read_header(read: ReadRange, where: str) -> dict[str, StoredTensor]:
     if not 2 <= length <= LARGEST_HEADER_BYTES:
         raise EmbedderError(f"{where} is not a safetensors file; download it again")
     try:
-        document = json.loads(read(8, 8 + length))
+        document = orjson.loads(read(8, 8 + length))
         return {
             name: _stored_tensor(name, entry, 8 + length) for name, entry in document.items() if name != "__metadata__"
         }
@@ -86,10 +87,10 @@ def check_tensor(tensor: StoredTensor, where: str) -> None:
     """
     if tensor.dtype not in FLOATS:
         raise EmbedderError(
-            f"{tensor.name} in {where} has type {tensor.dtype}; convert it to one of {', '.join(FLOATS)}"
+            f"{tensor.name} in {where} has type {tensor.dtype[:40]}; convert it to one of {', '.join(FLOATS)}"
         )
     if len(tensor.shape) != 2 or 0 in tensor.shape:
-        raise EmbedderError(f"{tensor.name} in {where} has shape {list(tensor.shape)}, not V x d; name another model")
+        raise EmbedderError(f"{tensor.name} in {where} has {len(tensor.shape)} dimensions, not V x d; name another")
     if math.prod(tensor.shape) * DTYPES[tensor.dtype].itemsize != tensor.stop - tensor.start:
         raise EmbedderError(f"the header of {where} contradicts itself about {tensor.name}; download it again")
 

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import resource
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -24,6 +23,7 @@ from ridgeway.gateway.expert_keys import ExpertKeys
 from ridgeway.gateway.http_service import HttpService
 from ridgeway.gateway.router_follower import RouterFollower
 from ridgeway.gateway.upstream import Upstream, client_session
+from ridgeway.runtime.open_files import allow_open_files
 from ridgeway.runtime.private_file import read_private
 
 _log = logging.getLogger("ridgeway.gateway")
@@ -110,7 +110,7 @@ async def serve(
     await asyncio.to_thread(follower.load)
     # What is there by now stays; a full collection that looked through it would hold every answer up for 50 ms.
     gc.freeze()
-    _allow_connections()
+    allow_open_files(4 * CONNECTIONS_MAX)
     async with client_session() as session:
         conversations = Conversations(secrets.token_bytes(32))
         dispatcher = Dispatcher(follower, conversations, Upstream(session, keys), settings.patience)
@@ -208,13 +208,3 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _allow_connections() -> None:
-    """Let this process hold as many connections as it takes; the usual soft limit is 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 4 * CONNECTIONS_MAX
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
-        )

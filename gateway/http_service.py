@@ -81,7 +81,9 @@ class HttpService:
         except web.HTTPNotFound:
             response = _refusal(UnknownPath("no such path; the base URL ends in /v1"))
         except web.HTTPMethodNotAllowed as error:
-            response = _refusal(WrongMethod(f"ask this path with {', '.join(sorted(error.allowed_methods))}"))
+            allowed = ", ".join(sorted(error.allowed_methods))
+            response = _refusal(WrongMethod(f"ask this path with {allowed}"))
+            response.headers["Allow"] = allowed
         if not response.prepared:
             response.headers["x-request-id"] = request_id
             response.headers.update(self._to_pages(request))

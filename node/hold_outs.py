@@ -4,17 +4,34 @@ They never leave the node; each file is readable by its owner only and named by 
 """
 
 import io
+import zlib
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from tokenize import TokenError
 from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 
 from ridgeway.errors import RidgewayError
 from ridgeway.runtime.data_dir import write_durably
 
 _VERSION = 1
+# What numpy and zipfile raise for a file that is no archive, or one that was damaged.
+_DAMAGE = (
+    AttributeError,
+    BadZipFile,
+    EOFError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    TokenError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
 
 
 class HoldOutDamaged(RidgewayError):
@@ -45,19 +62,26 @@ class HoldOuts:
         if not path.exists():
             return []
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
                 if int(stored["version"]) != _VERSION:
                     raise HoldOutDamaged(f"{path} was written by a newer release; upgrade ridgeway, or remove it")
-                ids, ends = stored["ids"], np.cumsum(stored["lengths"])
-        except (ValueError, KeyError, EOFError, BadZipFile) as error:
+                return _prompts(stored["ids"], stored["lengths"])
+        except _DAMAGE as error:
             raise HoldOutDamaged(
                 f"{path} is damaged, so that routers are not tried on it; remove it, and contribute the domain again"
             ) from error
-        parts = np.split(ids, ends[:-1]) if ends.size else []
-        return [part.tolist() for part in parts]
 
     def keep_only(self, payloads: set[str]) -> None:
         """Remove the hold-outs of payloads that are gone."""
         for path in self._folder.iterdir():
             if path.name not in payloads:
                 path.unlink(missing_ok=True)
+
+
+def _prompts(ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]) -> list[list[int]]:
+    if ids.dtype != np.int32 or lengths.dtype != np.int64 or ids.ndim != 1 or lengths.ndim != 1:
+        raise ValueError("token ids and lengths are of another type")
+    if (lengths < 0).any() or (lengths > ids.size).any() or lengths.sum() != ids.size:
+        raise ValueError("the lengths are not those of the prompts")
+    parts = np.split(ids, np.cumsum(lengths)[:-1]) if lengths.size else []
+    return [part.tolist() for part in parts]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ridgeway.calibration import Calibration
 from ridgeway.errors import RidgewayError
-from ridgeway.manifest import DecisionRule, RoutingSettings
+from ridgeway.manifest import DecisionRule, ManifestError, RoutingSettings
 from ridgeway.proto import messages as m
 from ridgeway.proto.codec import MalformedMessage, decode, encode
 from ridgeway.proto.experts import expert_message, expert_of
@@ -85,9 +85,15 @@ def pieces(version: int, edition: int, artifact: bytes) -> Iterator[m.RouterChun
 
 def _weights(artifact: m.RouterArtifact) -> RouterWeights:
     shape = (artifact.dimension, len(artifact.domains))
+    if len(artifact.weights) != 8 * shape[0] * shape[1]:
+        raise BadRouterArtifact(f"this router's weights are not {shape[0]} x {shape[1]} numbers; fetch it again")
     values = np.frombuffer(artifact.weights, dtype="<f8")
-    if values.size != shape[0] * shape[1] or not np.isfinite(values).all():
-        raise BadRouterArtifact(f"this router's weights are not {shape[0]} x {shape[1]} finite numbers; fetch it again")
+    if not np.isfinite(values).all():
+        raise BadRouterArtifact("this router's weights are not finite; fetch it again")
+    if len(set(artifact.domains)) != shape[1] or 0 in shape:
+        raise BadRouterArtifact("this router has no domains, or names one twice; fetch it again")
+    if not all(_is_cost(cost) for expert in artifact.experts for cost in (expert.price, expert.latency_ms)):
+        raise BadRouterArtifact("a price or latency in this router is no number that counts; fetch it again")
     return RouterWeights(
         version=artifact.version,
         domains=artifact.domains,
@@ -100,6 +106,10 @@ def _weights(artifact: m.RouterArtifact) -> RouterWeights:
         routing=_routing(artifact),
         edition=artifact.edition,
     )
+
+
+def _is_cost(cost: float | None) -> bool:
+    return cost is None or 0.0 <= cost < float("inf")
 
 
 def _calibration(artifact: m.RouterArtifact) -> Calibration | None:
@@ -115,7 +125,7 @@ def _routing(artifact: m.RouterArtifact) -> RoutingSettings | None:
         return None
     try:
         return RoutingSettings(DecisionRule(artifact.rule), artifact.top_k)
-    except ValueError as error:
+    except (ValueError, ManifestError) as error:
         raise BadRouterArtifact(
             f"this router decides by {artifact.rule[:40]!r}; upgrade ridgeway to a release that knows it"
         ) from error

@@ -3,7 +3,8 @@
 `handlers` makes what a gRPC server registers, `call` and its siblings what a client runs; neither does I/O by itself.
 """
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar, cast
@@ -11,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 import grpc
 
 from ridgeway.proto import messages as m
-from ridgeway.proto.codec import decoder, encoder
+from ridgeway.proto.codec import decode, decoder, encoder
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -75,12 +76,49 @@ NODE_STATUS = Method(NODE_CONTROL, "GetStatus", m.GetNodeStatusRequest, m.NodeSt
 
 
 def handlers(service: str, behaviours: Mapping[Method[Any, Any], Any]) -> grpc.GenericRpcHandler:
-    """What a server registers for one service: each method with the coroutine or async generator that serves it."""
+    """What a server registers for one service: each method with the coroutine or async generator that serves it.
+
+    Requests are decoded inside the behaviour, so that one that does not parse is refused like any other, with a status
+    and a sentence: what gRPC's own deserialiser raises would be an unknown error to the caller and a traceback here.
+    """
     table = {}
     for method, behaviour in behaviours.items():
         make = getattr(grpc, f"{method.arity.value}_rpc_method_handler")
-        table[method.name] = make(behaviour, decoder(method.request), encoder(method.response))
+        table[method.name] = make(_decoding(method, behaviour), None, encoder(method.response))
     return grpc.method_handlers_generic_handler(service, table)
+
+
+def _decoding(method: Method[Any, Any], behaviour: Any) -> Any:
+    """The behaviour of a method, given bytes."""
+
+    async def unary(data: bytes, context: grpc.aio.ServicerContext) -> Any:
+        return await behaviour(decode(method.request, data), context)
+
+    async def answering(data: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+        async with aclosing(behaviour(decode(method.request, data), context)) as responses:
+            async for response in responses:
+                yield response
+
+    async def conversing(data: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+        async with aclosing(behaviour(_Decoded(method.request, data), context)) as responses:
+            async for response in responses:
+                yield response
+
+    return {Arity.UNARY: unary, Arity.RESPONSE_STREAM: answering, Arity.BOTH_STREAM: conversing}[method.arity]
+
+
+class _Decoded(Generic[Request]):
+    """The messages of a stream as they come. No generator, since gRPC's own must not outlive the call."""
+
+    def __init__(self, kind: type[Request], messages: AsyncIterator[bytes]) -> None:
+        self._kind = kind
+        self._messages = messages
+
+    def __aiter__(self) -> "_Decoded[Request]":
+        return self
+
+    async def __anext__(self) -> Request:
+        return decode(self._kind, await anext(self._messages))
 
 
 async def call(

@@ -11,6 +11,14 @@ KEEPALIVE_TIMEOUT_MS: Final = 10_000
 PING_INTERVAL_ALLOWED_MS: Final = 10_000
 # One owner has one feed, a few uploads and a call now and then on a connection.
 STREAMS_PER_CONNECTION: Final = 64
+# A node has one connection, and while it renews its certificate two; each takes a file descriptor and some 50 kB.
+CONNECTIONS_MAX: Final = 8192
+# A handshake takes some milliseconds and a round trip or two. One that stalls holds a connection.
+HANDSHAKE_MS: Final = 10_000
+# A node has a stream open as long as it runs, so a connection without any was forgotten, or is meant to take up room.
+IDLE_MS: Final = 300_000
+# Who enrols makes two calls and goes. Anybody may connect there.
+ENROLMENT_IDLE_MS: Final = 30_000
 # Bytes that a stream may be ahead of its reader: 10 MB/s at a round trip of 100 ms.
 WINDOW_BYTES: Final = 1024 * 1024
 # Failed connections are retried by Ridgeway's own backoff; gRPC's must not be slower than that.
@@ -25,11 +33,14 @@ _BOTH: Final = [
 ]
 
 
-def server_options() -> list[tuple[str, int]]:
-    """Options of every server."""
+def server_options(idle_ms: int = IDLE_MS) -> list[tuple[str, int]]:
+    """Options of every server; a connection without a call for `idle_ms` is closed."""
     return [
         *_BOTH,
         ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
+        ("grpc.max_allowed_incoming_connections", CONNECTIONS_MAX),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+        ("grpc.max_connection_idle_ms", idle_ms),
         # Otherwise each upload's window grows with the link, and memory with every owner that sends at once.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.http2.lookahead_bytes", WINDOW_BYTES),

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import orjson
+
 from ridgeway.errors import RidgewayError
 
 FORMAT_VERSION = 1
@@ -105,11 +107,11 @@ def role_of(path: Path) -> str | None:
         WrongDataDirectory: the mark is damaged, or of a newer release.
     """
     try:
-        marker = json.loads((path / _MARKER).read_bytes())
+        marker = orjson.loads((path / _MARKER).read_bytes())
         role, version = str(marker["ridgeway"]), int(marker["format"])
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise WrongDataDirectory(f"{path / _MARKER} is damaged; restore the directory from a backup") from error
     if version > FORMAT_VERSION:
         raise WrongDataDirectory(f"{path} was written by a newer release (format {version}); upgrade ridgeway")

@@ -6,19 +6,29 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from ridgeway.runtime.channel_options import server_options
+from ridgeway.runtime.bystanders import BystanderLimit
+from ridgeway.runtime.channel_options import IDLE_MS, server_options
 
 # Running calls get this long to end once shutdown began; an upload of hundreds of MB needs no more.
 GRACE_S = 10.0
 
 
 class Server:
-    """One listener: services, health (grpc.health.v1) and reflection."""
+    """One listener: services, health (grpc.health.v1) and reflection.
+
+    Args:
+        services: by name.
+        interceptors: the outermost first.
+        idle_ms: a connection without a call for this long is closed.
+    """
 
     def __init__(
-        self, services: dict[str, grpc.GenericRpcHandler], interceptors: Sequence[grpc.aio.ServerInterceptor]
+        self,
+        services: dict[str, grpc.GenericRpcHandler],
+        interceptors: Sequence[grpc.aio.ServerInterceptor],
+        idle_ms: int = IDLE_MS,
     ) -> None:
-        self.grpc = grpc.aio.server(interceptors=tuple(interceptors), options=server_options())
+        self.grpc = grpc.aio.server(interceptors=(*interceptors, BystanderLimit()), options=server_options(idle_ms))
         self._health = health.aio.HealthServicer()
         self._names = tuple(services)
         self.grpc.add_generic_rpc_handlers(tuple(services.values()))

@@ -1,6 +1,7 @@
 """Advertisements: one owner's fresh keys for one round, signed by its identity key."""
 
 from ridgeway.crypto.identity import IdentityKey, verify
+from ridgeway.crypto.owner_name import check_domains
 from ridgeway.errors import RidgewayError
 from ridgeway.proto.codec import decode, encode
 from ridgeway.proto.messages import Advertisement, AdvertisementBody
@@ -34,6 +35,7 @@ def open_advertisement(advertisement: Advertisement, terms: bytes) -> Advertisem
         BadSignature, MalformedMessage: it was not signed by the key that it names, or does not parse.
         WrongRound: it belongs to another round.
         MalformedAdvertisement: an unknown version, or keys of a wrong length.
+        TooManyDomains, BadName: it names domains that no owner may have.
     """
     verify(advertisement.identity_public_key, ADVERTISEMENT_SIGNATURE, advertisement.body, advertisement.signature)
     body = decode(AdvertisementBody, advertisement.body)
@@ -43,4 +45,6 @@ def open_advertisement(advertisement: Advertisement, terms: bytes) -> Advertisem
         raise WrongRound(f"{body.owner[:80]!r} advertises keys of another round; they may have been used before")
     if any(len(key) != _KEY_BYTES for key in (body.mask_key, body.sealing_key, body.seed_commitment)):
         raise MalformedAdvertisement(f"the keys of {body.owner[:80]!r} have a wrong length; it cannot take part")
+    check_domains(body.domains)
+    check_domains(body.remaining)
     return body

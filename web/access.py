@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from ridgeway.web.errors import CrossSite, MalformedRequest, NotAdmitted, WrongHost
+from ridgeway.web.errors import CrossSite, MalformedRequest, NotAdmitted, WrongHost, WrongMediaType
 from ridgeway.web.settings import HttpSettings, is_loopback
 
 _log = logging.getLogger("ridgeway.web")
@@ -63,10 +63,10 @@ class Access:
         """Give a browser that shows the token a cookie in its place.
 
         Raises:
-            MalformedRequest: none is needed, or none was sent.
+            WrongMediaType, MalformedRequest: none is needed, or none was sent.
         """
         token = self._settings.token
-        offered = (await request.post()).get("token")
+        offered = await _form_field(request, "token")
         if token is None or not isinstance(offered, str):
             raise MalformedRequest("there is nothing to log in with; open /")
         if not token.matches(offered.strip()):
@@ -79,15 +79,32 @@ class Access:
         raise home
 
 
+async def _form_field(request: web.Request, name: str) -> object:
+    """A field of a form as the login sends it; of other forms, which may hold files, nothing is parsed."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise WrongMediaType("send the form of /login")
+    try:
+        return (await request.post()).get(name)
+    except (ValueError, LookupError):
+        raise MalformedRequest("this is no form; open /login") from None
+
+
 def _require_same_site(request: web.Request) -> None:
     """Browsers say which site makes a request; what is no browser says nothing and has no cookies to misuse."""
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None and urlsplit(origin).netloc.lower() != request.headers.get(hdrs.HOST, "").lower():
+    if origin is not None and _netloc(origin) != request.headers.get(hdrs.HOST, "").lower():
         raise CrossSite("another web site may not ask here; open this page by itself")
     site, mode = request.headers.get("Sec-Fetch-Site", "none"), request.headers.get("Sec-Fetch-Mode", "")
     is_visit = mode == "navigate" and request.method == hdrs.METH_GET
     if site not in {"none", "same-origin"} and not is_visit:
         raise CrossSite("another web site may not ask here; open this page by itself")
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _host_name(request: web.Request) -> str:

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 import orjson
-import zstandard
 
 from ridgeway.node.prompts.errors import BadPromptLine, MissingExtra, UnknownFormat, UnreadableFile
 from ridgeway.node.prompts.fields import FIELDS, NoPrompt, prompt_of
 from ridgeway.node.prompts.source import STANDARD_INPUT, format_of
+from ridgeway.node.prompts.zstandard_file import ZstandardFile, ZstdError
 
 if TYPE_CHECKING:
     import _csv
+
+    from pyarrow.parquet import ParquetFile
 
 # A line longer than this is no prompt but a file in a wrong format; reading it whole would fill the memory.
 LINE_BYTES_MAX = 64 * 1024 * 1024
@@ -46,11 +48,10 @@ def opened(location: str) -> Iterator[BinaryIO]:
             if location.endswith(".gz"):
                 yield cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20))
             elif location.endswith(".zst"):
-                reader = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-                yield cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), 1 << 20))
+                yield cast(BinaryIO, io.BufferedReader(ZstandardFile(raw), 1 << 20))
             else:
                 yield raw
-    except (EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, ZstdError) as error:
         raise UnreadableFile(f"{location} is damaged or cut off; copy it again") from error
     except OSError as error:
         raise UnreadableFile(f"{location} cannot be read ({error.strerror}); check its permissions") from error
@@ -129,16 +130,38 @@ def plain_text(stream: BinaryIO, _: str | None) -> Iterator[Entry]:
 
 def comma_separated(stream: BinaryIO, field: str | None, delimiter: str = ",") -> Iterator[Entry]:
     """CSV with a header; the prompt is one column."""
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     csv.field_size_limit(LINE_BYTES_MAX)
-    try:
-        yield from _csv_entries(csv.reader(text, delimiter=delimiter, strict=True), field)
-    finally:
-        text.detach()
+    text = _RowLines(stream)
+    for entry in _csv_entries(csv.reader(text, delimiter=delimiter, strict=True), field):
+        text.row_bytes = 0
+        yield entry
+
+
+class _RowLines:
+    """The lines of CSV; a row may go over several of them, but not for ever.
+
+    Attributes:
+        row_bytes: of the row under way.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.row_bytes = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in lines(self._stream):
+            self.row_bytes += len(line)
+            if self.row_bytes > LINE_BYTES_MAX:
+                raise BadPromptLine("input", number, f"the row is longer than {LINE_BYTES_MAX >> 20} MiB")
+            yield from io.StringIO(line.decode(errors="surrogateescape"), newline="")
 
 
 def _csv_entries(rows: "_csv.Reader", field: str | None) -> Iterator[Entry]:
-    header = next(rows, [])
+    try:
+        header = next(rows, [])
+    except csv.Error:
+        yield 1, NoPrompt("it is not CSV")
+        return
     column = next((header.index(name) for name in ((field,) if field else FIELDS) if name in header), None)
     if column is None:
         wanted = repr(field) if field else ", ".join(FIELDS)
@@ -177,14 +200,17 @@ def parquet(stream: BinaryIO, field: str | None) -> Iterator[Entry]:
         UnreadableFile: it is no Parquet file.
     """
     try:
-        from pyarrow import ArrowInvalid  # noqa: PLC0415 - an extra
+        from pyarrow.lib import ArrowException  # noqa: PLC0415 - an extra
         from pyarrow.parquet import ParquetFile  # noqa: PLC0415
     except ImportError as error:
         raise MissingExtra("reading Parquet needs pyarrow; run pip install 'ridgeway[parquet]'") from error
     try:
-        file = ParquetFile(cast(IO[bytes], stream))
-    except ArrowInvalid as error:
-        raise UnreadableFile("the file is no Parquet file, or cut off; copy it again") from error
+        yield from _rows(ParquetFile(cast(IO[bytes], stream)), field)
+    except (ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UnreadableFile("the file is no Parquet file, damaged, or cut off; copy it again") from error
+
+
+def _rows(file: "ParquetFile", field: str | None) -> Iterator[Entry]:
     names = file.schema_arrow.names
     column = next((name for name in ((field,) if field else (*FIELDS, "messages")) if name in names), None)
     if column is None:

@@ -41,7 +41,16 @@ def files_of(source: PromptSource) -> list[Path]:
     Raises:
         NoSuchPrompts: there is none.
     """
-    path = Path(source.location).expanduser()
+    if not source.location:
+        raise NoSuchPrompts("no path is named; say where the prompts lie")
+    try:
+        return _found(source, Path(source.location).expanduser())
+    except (OSError, RuntimeError) as error:
+        # A name longer than any, or the home of a user that there is not.
+        raise NoSuchPrompts(f"{source.location[:200]} cannot be looked up ({error}); check the path") from error
+
+
+def _found(source: PromptSource, path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(
             file for file in path.rglob("*") if file.is_file() and format_of(file) and not _hidden(file, path)

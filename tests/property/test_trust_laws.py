@@ -21,7 +21,7 @@ from ridgeway.crypto.certificates import (
     validity,
 )
 from ridgeway.crypto.identity import BadIdentityKey, BadSignature, IdentityKey, verify
-from ridgeway.crypto.invitation import BadInvitation, Invitation, secret_hash, secrets_match
+from ridgeway.crypto.invitation import BadInvitation, Invitation, hashes_match, secret_hash
 from ridgeway.crypto.owner_name import BadName, check_domain_name, check_owner_name
 from ridgeway.crypto.payload_digest import CHUNK_BYTES, chunk_digests, payload_digest
 
@@ -35,8 +35,8 @@ ALPHABET = string.ascii_letters + string.digits + "-_"
 def test_an_invitation_comes_back_as_it_was_made_and_hides_its_secret() -> None:
     assert Invitation.from_token(f"  {INVITATION.to_token()}\n") == INVITATION
     assert "s" * 8 not in repr(INVITATION)
-    assert secrets_match(secret_hash(INVITATION.secret), INVITATION.secret)
-    assert not secrets_match(secret_hash(INVITATION.secret), bytes(32))
+    assert hashes_match(secret_hash(INVITATION.secret), secret_hash(INVITATION.secret))
+    assert not hashes_match(secret_hash(INVITATION.secret), secret_hash(bytes(32)))
 
 
 @given(st.data())

@@ -15,7 +15,15 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ridgeway.node.prompts import BadPromptLine, PromptSource, ReadReport, batches, read_prompts, source_fingerprint
+from ridgeway.node.prompts import (
+    BadPromptLine,
+    PromptSource,
+    ReadReport,
+    batches,
+    formats,
+    read_prompts,
+    source_fingerprint,
+)
 from ridgeway.node.prompts.errors import NoSuchPrompts, UnknownFormat, UnreadableFile
 
 PRIVATE = "Patient Doe has a rash"
@@ -192,3 +200,40 @@ def test_batches_hold_everything_in_order_within_their_bounds(prompts: list[str]
     made = list(batches(prompts, count, characters))
     assert [p for batch in made for p in batch] == prompts
     assert all(len(b) <= count and (len(b) == 1 or sum(map(len, b)) <= characters) for b in made)
+
+
+@pytest.mark.parametrize("kept", [1, 9, 200, -4, -1])
+def test_a_zstandard_file_that_was_cut_off_is_not_taken_for_a_shorter_one(tmp_path: Path, kept: int) -> None:
+    content = b"".join(b"prompt %d\n" % number for number in range(20_000))
+    packed = zstandard.compress(content) + zstandard.compress(content)
+    path = tmp_path / "prompts.txt.zst"
+    path.write_bytes(packed[:kept])
+    with pytest.raises(UnreadableFile, match="cut off"):
+        list(read_prompts(PromptSource(str(path))))
+    path.write_bytes(packed)
+    assert len(list(read_prompts(PromptSource(str(path))))) == 40_000
+
+
+@pytest.mark.parametrize("filling", [b"x" * 1000, b'"\n",' * 250])
+def test_a_row_of_csv_without_an_end_fills_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filling: bytes
+) -> None:
+    """A small packed file may hold any number of bytes: one line, or one row over many lines."""
+    limit = 1 << 20
+    monkeypatch.setattr(formats, "LINE_BYTES_MAX", limit)
+    path = tmp_path / "prompts.csv.gz"
+    path.write_bytes(gzip.compress(b"prompt\n" + filling * 10_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadPromptLine, match="longer than 1 MiB"):
+            list(read_prompts(PromptSource(str(path))))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * limit
+
+
+@pytest.mark.parametrize("location", ["", "~nobody-of-this-name/prompts", "x" * 5000, "a\0b", "*\0"])
+def test_locations_that_cannot_be_looked_up(location: str) -> None:
+    with pytest.raises(NoSuchPrompts):
+        source_fingerprint(PromptSource(location))

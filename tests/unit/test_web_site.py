@@ -419,3 +419,23 @@ def own_certificate(folder: Path) -> tuple[Path, Path]:
     certificate_file.write_bytes(made.public_bytes(Encoding.PEM))
     key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return certificate_file, key_file
+
+
+@pytest.mark.parametrize(
+    ("content_type", "code"),
+    [
+        ("multipart/form-data", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded; charset=no-such", 400),
+    ],
+)
+async def test_a_form_that_is_none_is_refused(content_type: str, code: int) -> None:
+    async with site(guarded()) as visited:
+        status, text, _ = await visited.ask("login", "POST", data=b"token=x", headers={"Content-Type": content_type})
+        assert (status, "error" in text) == (code, True)
+
+
+async def test_an_origin_that_is_no_url_is_another_site() -> None:
+    async with site() as visited:
+        assert (await visited.ask("api/status", headers={"Origin": "http://["}))[0] == 403
