@@ -1,9 +1,9 @@
 """X'X to the bit: the same whichever rows are added first, together, or on which machine.
 
 The entries of X are rounded to multiples of 2^-22, which is 2.4e-7 of a row's length. As long as every column's squares
-add up to less than 2^53 units of 2^-44, so does every sum of products (Cauchy-Schwarz), and a float64 BLAS computes them
-without rounding, in whatever order it likes. Before that bound the products are taken over into integers of unbounded
-range. The sums of the rows, which are the moment, are exact anyway.
+add up to less than 2^53 units of 2^-44, so does every sum of products (Cauchy-Schwarz), and a float64 BLAS computes
+them without rounding, in whatever order it likes. Before that bound the products are taken over into integers of
+unbounded range. The sums of the rows, which are the moment, are exact anyway.
 """
 
 import numpy as np

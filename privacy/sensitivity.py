@@ -20,8 +20,8 @@ _ENTRY = 2.0**-ENTRY_BITS
 def moment_sensitivity(layout: Layout) -> float:
     """Of the encoded moment, in units of fixed point.
 
-    |u - v| <= 2, and sqrt(D) roundings of the entries more. Rounding to whole units moves each of the D numbers by at most half a unit in both data sets: sqrt(D)
-    more.
+    |u - v| <= 2, and sqrt(D) roundings of the entries more. Rounding to whole units moves each of the D numbers by at
+    most half a unit in both data sets: sqrt(D) more.
     """
     length = 2 * _LENGTH + _ENTRY * sqrt(layout.dimension)
     return float(length * 2.0**layout.fraction_bits + sqrt(layout.dimension))

@@ -103,7 +103,7 @@ def test_a_row_is_the_same_in_every_batch() -> None:
 
 
 def test_no_weight_hangs_on_the_last_bits_of_a_logarithm() -> None:
-    """float32(1 + log(count)) is the same for every logarithm that is right to 2^-48, so machines need not agree on it."""
+    """float32(1 + log(count)) is the same for every logarithm that is right to 2^-48; machines need not agree on it."""
     logarithms = 1.0 + np.log(np.arange(1, 1 << 16, dtype=np.float64))
     for nudge in (1 - 2.0**-48, 1 + 2.0**-48):
         assert np.array_equal((logarithms * nudge).astype(np.float32), logarithms.astype(np.float32))
