@@ -154,15 +154,14 @@ class _Run:
         places = {future.key: index for index, future in enumerate(self._counts)}
         report = ReadReport(bytes_total=sum(partition.stop - partition.start for partition in self._divided))
         failed, open_ = len(self._counts), set(places.values())
-        for future in as_completed(self._counts):
+        for future in as_completed(self._counts, loop=self._client.loop):
             index = places[future.key]
             open_.discard(index)
             if future.status == "finished":
                 report.bytes_done += self._divided[index].stop - self._divided[index].start
                 self._on_progress(report)
-            elif index < failed:
-                failed = index
-                self._client.cancel(self._counts[index + 1 :])
+            else:
+                failed = min(failed, index)
             if not any(before < failed for before in open_):
                 break
         if failed < len(self._counts):

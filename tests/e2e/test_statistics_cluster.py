@@ -1,18 +1,23 @@
 """Counting on a real Dask cluster of several processes: the same bits as here, also when a worker is killed."""
 
+import gc
+import json
 import os
 import signal
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
+from click.testing import CliRunner
 
 from ridgeway import samples
+from ridgeway.cli.main import ridgeway
 from ridgeway.embedders import load_embedder
 from ridgeway.engines.cluster import count_on_cluster
-from ridgeway.engines.cluster_address import BadEngine, scheduler_address
+from ridgeway.engines.cluster_address import BadEngine, ClusterTls, scheduler_address
 from ridgeway.engines.local import count_here
 from ridgeway.engines.outcome import EngineError
 from ridgeway.manifest import FeatureMap, Manifest, MassRule, PooledSettings, PrivacySettings
@@ -22,10 +27,20 @@ from ridgeway.node.prompts.errors import NoSuchPrompts
 from ridgeway.runtime.remote_errors import Unreachable
 
 distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 EMBEDDER = load_embedder("builtin")
 PARTITION_BYTES = 6_000
 WORKERS = 3
+
+
+@pytest.fixture(autouse=True, scope="module")
+def sockets_that_dask_leaves_open() -> Iterator[None]:
+    """A connection whose other end was killed is left to the garbage collector, which warns; let it do so here."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -112,10 +127,42 @@ def test_bad_lines_are_named_as_here(skip_bad: bool, cluster: "distributed.Local
     assert there_caught.value.line == 401
 
 
+def test_the_command_counts_on_a_cluster(cluster: "distributed.LocalCluster", tmp_path: Path) -> None:
+    wanted = assignment(FeatureMap.POOLED)
+    wanted.write(tmp_path / "manifest.json")
+    corpus(tmp_path / "prompts")
+    arguments = ["statistics", str(tmp_path / "prompts"), "--manifest", str(tmp_path / "manifest.json"), "--json", "-o"]
+    digests = set()
+    for more in ([], ["--engine", engine_of(cluster)]):
+        result = CliRunner().invoke(ridgeway, [*arguments, str(tmp_path / "law.stats"), *more])
+        assert result.exit_code == 0, result.output
+        digests.add(json.loads(result.stdout)["sha256"])
+    assert len(digests) == 1
+
+
+def test_a_cluster_with_tls_is_reached_with_certificates_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ridgeway.engines.cluster.CONNECT_WAIT_S", 3.0)
+    sources, wanted = corpus(tmp_path / "prompts")[1:], assignment(FeatureMap.TOKENS)
+    temporary = distributed.Security.temporary()
+    tls = ClusterTls(tmp_path / "ca.pem", tmp_path / "cert.pem", tmp_path / "key.pem")
+    tls.ca.write_text(temporary.tls_ca_file)
+    tls.certificate.write_text(temporary.tls_client_cert)
+    tls.key.write_text(temporary.tls_client_key)
+    with distributed.LocalCluster(
+        n_workers=1, processes=False, security=temporary, host="tls://127.0.0.1", dashboard_address=None
+    ) as cluster:
+        engine = cluster.scheduler_address.replace("tls://", "dask://")
+        there = count_on_cluster(engine, tls, "law", sources, wanted, EMBEDDER, quiet)
+        assert there.sums.to_bytes() == count_here("law", sources, wanted, EMBEDDER, quiet).sums.to_bytes()
+        with pytest.raises(Unreachable):
+            count_on_cluster(engine, None, "law", sources, wanted, EMBEDDER, quiet)
+
+
 def test_what_a_cluster_cannot_do_is_said(cluster: "distributed.LocalCluster", tmp_path: Path) -> None:
     sources, wanted = corpus(tmp_path / "prompts"), assignment(FeatureMap.POOLED)
     with pytest.raises(NoSuchPrompts):
-        count_on_cluster(engine_of(cluster), None, "law", [PromptSource("file:///nowhere/x.jsonl")], wanted, EMBEDDER, quiet)
+        missing = [PromptSource("file:///nowhere/x.jsonl")]
+        count_on_cluster(engine_of(cluster), None, "law", missing, wanted, EMBEDDER, quiet)
     other = replace(wanted, manifest=replace(wanted.manifest, embedder=replace(EMBEDDER.fingerprint, dimension=5)))
     with pytest.raises(EngineError, match="put the federation's embedder on every worker"):
         count_on_cluster(engine_of(cluster), None, "law", sources, other, EMBEDDER, quiet)
@@ -145,7 +192,9 @@ def test_addresses_in_dasks_terms(engine: str, encrypted: bool, address: str) ->
     assert scheduler_address(engine, encrypted=encrypted) == address
 
 
-@pytest.mark.parametrize("engine", ["spark://a:1", "dask://a", "dask://:1", "dask://a:x", "a:1", "dask://u:p@127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "engine", ["spark://a:1", "dask://a", "dask://:1", "dask://a:x", "a:1", "dask://u:p@127.0.0.1:1"]
+)
 def test_what_is_no_engine_is_refused(engine: str) -> None:
     with pytest.raises(BadEngine, match="dask://HOST:PORT"):
         scheduler_address(engine, encrypted=True)
