@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -44,15 +45,15 @@ def sockets_that_dask_leaves_open() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator["distributed.LocalCluster"]:
+def cluster() -> Iterator[Any]:
     with distributed.LocalCluster(
-        n_workers=WORKERS, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        n_workers=WORKERS, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0"
     ) as running:
         yield running
 
 
-def engine_of(cluster: "distributed.LocalCluster") -> str:
-    return cluster.scheduler_address.replace("tcp://", "dask://")
+def engine_of(cluster: Any) -> str:
+    return str(cluster.scheduler_address).replace("tcp://", "dask://")
 
 
 def assignment(feature_map: FeatureMap) -> Assignment:
@@ -81,7 +82,7 @@ def quiet(_: ReadReport) -> None:
 
 @pytest.mark.parametrize("feature_map", list(FeatureMap))
 def test_a_cluster_that_loses_a_worker_gives_the_same_bits(
-    feature_map: FeatureMap, cluster: "distributed.LocalCluster", tmp_path: Path
+    feature_map: FeatureMap, cluster: Any, tmp_path: Path
 ) -> None:
     sources, wanted = corpus(tmp_path / "prompts"), assignment(feature_map)
     here = count_here("law", sources, wanted, EMBEDDER, quiet)
@@ -106,7 +107,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bits(
 
 
 @pytest.mark.parametrize("skip_bad", [True, False])
-def test_bad_lines_are_named_as_here(skip_bad: bool, cluster: "distributed.LocalCluster", tmp_path: Path) -> None:
+def test_bad_lines_are_named_as_here(skip_bad: bool, cluster: Any, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     good = b'{"prompt": "is this contract void"}\n'
     path.write_bytes(good * 400 + b"rubbish\n" + good * 900 + b"\n[1]\n" + good * 300 + b'{"prompt": 3}')
@@ -127,7 +128,7 @@ def test_bad_lines_are_named_as_here(skip_bad: bool, cluster: "distributed.Local
     assert there_caught.value.line == 401
 
 
-def test_the_command_counts_on_a_cluster(cluster: "distributed.LocalCluster", tmp_path: Path) -> None:
+def test_the_command_counts_on_a_cluster(cluster: Any, tmp_path: Path) -> None:
     wanted = assignment(FeatureMap.POOLED)
     wanted.write(tmp_path / "manifest.json")
     corpus(tmp_path / "prompts")
@@ -149,7 +150,7 @@ def test_a_cluster_with_tls_is_reached_with_certificates_only(tmp_path: Path, mo
     tls.certificate.write_text(temporary.tls_client_cert)
     tls.key.write_text(temporary.tls_client_key)
     with distributed.LocalCluster(
-        n_workers=1, processes=False, security=temporary, host="tls://127.0.0.1", dashboard_address=None
+        n_workers=1, processes=False, security=temporary, host="tls://127.0.0.1", dashboard_address="127.0.0.1:0"
     ) as cluster:
         engine = cluster.scheduler_address.replace("tls://", "dask://")
         there = count_on_cluster(engine, tls, "law", sources, wanted, EMBEDDER, quiet)
@@ -158,7 +159,7 @@ def test_a_cluster_with_tls_is_reached_with_certificates_only(tmp_path: Path, mo
             count_on_cluster(engine, None, "law", sources, wanted, EMBEDDER, quiet)
 
 
-def test_what_a_cluster_cannot_do_is_said(cluster: "distributed.LocalCluster", tmp_path: Path) -> None:
+def test_what_a_cluster_cannot_do_is_said(cluster: Any, tmp_path: Path) -> None:
     sources, wanted = corpus(tmp_path / "prompts"), assignment(FeatureMap.POOLED)
     with pytest.raises(NoSuchPrompts):
         missing = [PromptSource("file:///nowhere/x.jsonl")]
