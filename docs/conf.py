@@ -12,6 +12,8 @@ from sphinx.writers.html5 import HTML5Translator
 project = "Ridgeway"
 extensions = ["myst_parser"]
 nitpicky = True
+# Two hyphens begin an option.
+smartquotes = False
 
 # Headings have the anchors that GitHub gives them, so that links hold in both places.
 myst_heading_anchors = 4

@@ -23,7 +23,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 WAIT_S = 60
-POLL_S = 0.5
+POLL_S = 1.0
 _NOTE = re.compile(r"<!-- (not run: .+|prints( after a while)?(, with other figures)?) -->")
 _FIGURE = re.compile(r"\b[0-9a-f]{32,}\b|[+-]?\d+(\.\d+)?%?")
 _OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -91,7 +91,7 @@ class Shell:
         # Commands must not read the blocks to come, and may end in the middle of a line.
         self._tell(f"source {self._script} < /dev/null; echo; echo '{self.MARK}'")
         assert self._child.stdout is not None
-        lines = []
+        lines: list[str] = []
         for line in self._child.stdout:
             if line.strip() == self.MARK:
                 return "".join(lines)[:-1]
