@@ -14,10 +14,10 @@ from ridgeway.contribution_check import ContributionRefused, check_of
 from ridgeway.coordinator.ledger import CommittedRound, Entry, Ledger, Member, Totals
 from ridgeway.coordinator.masked_total import MaskedTotals, file_name
 from ridgeway.coordinator.membership import Membership, NotAMember
-from ridgeway.coordinator.payload_store import PayloadDamaged, PayloadKey, PayloadStore, StagedPayload
+from ridgeway.coordinator.payload_store import PayloadKey, PayloadStore, StagedPayload
 from ridgeway.coordinator.trials import Trials
 from ridgeway.crypto.owner_name import check_domain_name
-from ridgeway.crypto.payload_digest import chunk_digests, payload_digest, record_digest
+from ridgeway.crypto.payload_digest import payload_digest, record_digest
 from ridgeway.errors import RidgewayError
 from ridgeway.fixed_point import HEADROOM_BITS
 from ridgeway.manifest import Manifest, Masking
@@ -130,16 +130,12 @@ class Federation:
 
     def _rebuilt_sum(self) -> FederationSum:
         total = FederationSum(self.manifest.layout)
-        standing = [entry for entry in self.ledger.entries() if entry.payload_digest is not None]
-        self.payloads.keep_only((entry.payload_key for entry in standing), time.time())
-        for entry in standing:
-            self.payloads.fetch(entry.payload_key, self.ledger.kept_file)
-            payload = self.payloads.payload(entry.payload_key)
-            if payload_digest(len(payload), chunk_digests(payload)) != entry.payload_digest:
-                raise PayloadDamaged(
-                    f"the payload of {entry.owner} for {entry.domain} is damaged; restore the data directory from a "
-                    "backup, or evict its owner"
-                )
+        standing = [
+            (entry, entry.payload_digest) for entry in self.ledger.entries() if entry.payload_digest is not None
+        ]
+        self.payloads.keep_only((entry.payload_key for entry, _ in standing), time.time())
+        for entry, digest in standing:
+            payload = self.payloads.whole(entry.payload_key, digest, self.ledger.kept_file)
             total.add_blocks(entry.domain, unpack_blocks(payload, entry.bytes_per_number), entry.rows)
         return total
 

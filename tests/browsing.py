@@ -70,7 +70,7 @@ def chromium() -> str:
     """The program; skips the test where there is none."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
-        pytest.skip("needs Chromium; scripts/install_chromium gets Debian's")
+        pytest.skip("needs Chromium; scripts/install_debian_packages gets Debian's")
     return path
 
 

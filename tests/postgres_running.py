@@ -34,7 +34,7 @@ def programs() -> Path:
     """Where initdb and pg_ctl lie; without them the test is skipped."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
-        pytest.skip("needs PostgreSQL; scripts/install_postgresql gets Debian's")
+        pytest.skip("needs PostgreSQL; scripts/install_debian_packages gets Debian's")
     return found[-1].parent
 
 
