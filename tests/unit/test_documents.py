@@ -37,7 +37,8 @@ def commands(page: Path) -> Iterator[str]:
         if token.type in {"fence", "code_block", "code_inline"}:
             for line in token.content.replace("\\\n", " ").splitlines():
                 if found := ASSIGNMENTS.match(line.strip()):
-                    yield line.strip()[found.end() :]
+                    # A sentence may name an option without its value.
+                    yield line.strip()[found.end() :] + (" VALUE" if token.type == "code_inline" else "")
 
 
 def words(line: str) -> list[str]:
@@ -56,7 +57,7 @@ def check_command(arguments: list[str], page: Path) -> None:
     context = click.Context(ridgeway, info_name="ridgeway")
     try:
         _, rest, _ = ridgeway.make_parser(context).parse_args(list(arguments))
-        command = ridgeway.commands[rest[0]] if rest else None
+        command = ridgeway.commands[rest[0]] if rest[:1] not in ([], ["VALUE"]) else None
         if command is not None:
             command.make_parser(click.Context(command, parent=context)).parse_args(rest[1:])
     except (click.UsageError, KeyError) as error:
