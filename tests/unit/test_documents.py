@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 import document_options
 import pytest
-import yaml
 from google.protobuf.descriptor import Descriptor, EnumDescriptor
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -69,20 +68,6 @@ def test_every_command_line_on_a_page_is_one_that_exists() -> None:
     assert len(found) > 60
     for page, line in found:
         check_command(words(line), page)
-
-
-def test_manifests_on_a_page_are_yaml_and_start_commands_that_exist() -> None:
-    page = DOCS / "how-to" / "kubernetes.md"
-    fences = [token.content for token in tokens(page) if token.type == "fence" and token.info == "yaml"]
-    manifests = [manifest for fence in fences for manifest in yaml.safe_load_all(fence)]
-    pods = [manifest["spec"]["template"]["spec"] for manifest in manifests if manifest["kind"] == "StatefulSet"]
-    started = [container["args"] for pod in pods for container in pod["containers"]]
-    assert [arguments[0] for arguments in started] == ["coordinator", "node", "gateway"]
-    for arguments in started:
-        check_command(arguments, page)
-    for pod in pods:
-        mounted = [m["name"] for c in pod["containers"] + pod.get("initContainers", []) for m in c["volumeMounts"]]
-        assert set(mounted) == {volume["name"] for volume in pod["volumes"]} | {"volume"}
 
 
 def test_the_readme_fits_on_two_screens_and_begins_with_the_two_commands() -> None:
