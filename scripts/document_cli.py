@@ -1,14 +1,10 @@
 """Write docs/cli.md from the commands themselves, or with --check fail if it is stale."""
 
-import argparse
-import sys
-from pathlib import Path
-
 import click
+from generated_page import write_or_check
 
 from ridgeway.cli.main import ridgeway
 
-PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 WIDTH = 100
 
 
@@ -31,16 +27,5 @@ def _block(text: str) -> str:
     return "```text\n" + "\n".join(line.rstrip() for line in text.strip().splitlines()) + "\n```"
 
 
-def main() -> None:
-    """Write, or check."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is stale")
-    if parser.parse_args().check:
-        if PAGE.read_text() != page():
-            sys.exit("docs/cli.md is stale; run python scripts/document_cli.py")
-    else:
-        PAGE.write_text(page())
-
-
 if __name__ == "__main__":
-    main()
+    write_or_check("cli.md", page, __doc__)
