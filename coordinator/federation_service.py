@@ -313,7 +313,6 @@ async def _receive(
     behind: deque[asyncio.Future[None]] = deque()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="upload") as thread:
         try:
-            behind.append(loop.run_in_executor(thread, staged.begin))
             for _ in range(staged.assembly.next_chunk, len(staged.assembly.chunk_digests)):
                 chunk = await _next_chunk(requests)
                 still_welcome()

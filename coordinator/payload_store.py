@@ -8,6 +8,7 @@ what the ledger names is whole, and no rename has to be synced after the last by
 import errno
 import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,20 +145,21 @@ class PayloadStore:
 
 
 class StagedPayload:
-    """A payload that is arriving, written and checked as it comes. Not for two threads at once."""
+    """A payload that is arriving, written and checked as it comes. Not for two threads at once.
+
+    A thread of its own makes durable what has been written while more comes, so that little is left for `finish`.
+    """
 
     def __init__(
         self, folder: Path, descriptor: int, assembly: UploadAssembly, unpacker: Unpacker, check: Check
     ) -> None:
-        self._folder = folder
         self._descriptor = descriptor
         self._unpacker = unpacker
         self._check = check
+        self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="payload-sync")
+        # The file's name comes first, while the first chunk is on its way.
+        self._syncing = self._disk.submit(sync_directory, folder)
         self.assembly = assembly
-
-    def begin(self) -> None:
-        """Make the file's name durable, while the first chunk is on its way."""
-        sync_directory(self._folder)
 
     def write(self, index: int, data: bytes) -> None:
         """Check the next chunk and write it.
@@ -167,11 +169,10 @@ class StagedPayload:
             OSError: the disk is full.
         """
         self.assembly.accept(index, data)
-        start = index * CHUNK_BYTES
-        if os.pwrite(self._descriptor, data, start) != len(data):
+        if os.pwrite(self._descriptor, data, index * CHUNK_BYTES) != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        # Linux then begins to write to disk, and keeps the pages until it has: less is left to wait for in `finish`.
-        os.posix_fadvise(self._descriptor, start, len(data), os.POSIX_FADV_DONTNEED)
+        if self._syncing.done():
+            self._sync()
         for numbers in self._unpacker.feed(data):
             self._check.feed(numbers)
 
@@ -181,11 +182,19 @@ class StagedPayload:
         Raises:
             IncompleteUpload: chunks are missing.
             ContributionRefused: the numbers cannot be one domain's statistics.
+            OSError: the disk failed.
         """
         self.assembly.finish()
         self._check.finish()
-        os.fdatasync(self._descriptor)
+        self._sync()
+        self._syncing.result()
 
     def close(self) -> None:
         """Release the file; what was written stays for a resumption."""
-        os.close(self._descriptor)
+        self._disk.submit(os.close, self._descriptor)
+        self._disk.shutdown(wait=False)
+
+    def _sync(self) -> None:
+        """Begin to make durable what is written by now; the last time's failure is raised, since it is told once only."""
+        self._syncing.result()
+        self._syncing = self._disk.submit(os.fdatasync, self._descriptor)
