@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
+from ridgeway.backup.staging import forget_snapshots
 from ridgeway.coordinator.administration import SOCKET, Administration
 from ridgeway.coordinator.enrolment_service import EnrolmentService
 from ridgeway.coordinator.exclusive import Exclusive
@@ -25,6 +26,7 @@ from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.coordinator.publication import Publisher
 from ridgeway.coordinator.refusals import REFUSALS
 from ridgeway.coordinator.rounds import Rounds
+from ridgeway.coordinator.snapshot import ENDPOINTS_FILE
 from ridgeway.crypto.authority import MEMBER_LIFETIME, CertificateAuthority
 from ridgeway.crypto.certificates import new_tls_key, renewal_due, signing_request, validity
 from ridgeway.embedder import EmbedderFingerprint
@@ -48,8 +50,6 @@ SERVER_CERTIFICATE_LIFETIME = timedelta(days=7)
 # Below this the solver is quicker on one core, and the threads of the BLAS, which spin while they wait for more, take
 # the cores from everybody else: measured at D = 385, the router is at every watcher in half the time.
 PARALLEL_DIMENSION = 1000
-# Where the coordinator was last reached, for invitations made while it does not run.
-ENDPOINTS_FILE = "endpoints.json"
 _ANY_ADDRESS = {"0.0.0.0", "::", "[::]", ""}  # noqa: S104 - recognised, not bound
 
 
@@ -150,6 +150,7 @@ async def serve(
         if founded.federation.manifest.dimension < PARALLEL_DIMENSION:
             threadpool_limits(limits=1, user_api="blas")
         try:
+            forget_snapshots(directory)
             async with _listening(settings, founded, directory, advertised, stop) as endpoints:
                 directory.write(ENDPOINTS_FILE, json.dumps(asdict(endpoints)).encode())
                 on_ready(endpoints)
@@ -174,7 +175,7 @@ async def _listening(
     ports: dict[str, str] = {}
     enrolment = EnrolmentService(door, exclusive, publisher, lambda: ports["members"], settings.now)
     administration = Administration(
-        door, exclusive, publisher, lambda: ports["enrolment"], service.status, settings.now
+        door, exclusive, publisher, lambda: ports["enrolment"], service.status, settings.now, directory
     )
     interceptors = [CallInterceptor(observer), RefusalInterceptor(REFUSALS, observer.refused)]
     servers = [
