@@ -17,7 +17,6 @@ from threadpoolctl import threadpool_limits
 from ridgeway.backup.staging import forget_snapshots
 from ridgeway.coordinator.administration import SOCKET, Administration
 from ridgeway.coordinator.enrolment_service import EnrolmentService
-from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation_service import FederationService
 from ridgeway.coordinator.founding import Founded, Wishes, check_replica, open_federation
 from ridgeway.coordinator.invitations import Door
@@ -37,6 +36,7 @@ from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.runtime.local_socket import bind
 from ridgeway.runtime.remote_errors import RefusalInterceptor
 from ridgeway.runtime.serving import Server
+from ridgeway.runtime.supervision import UNSUPERVISED, Supervised
 from ridgeway.runtime.tls import MemberTls, enrolment_server_credentials, mutual_server_credentials
 from ridgeway.web.settings import HttpSettings
 
@@ -119,7 +119,10 @@ class ServerCertificate:
 
 
 async def serve(
-    settings: CoordinatorSettings, stop: asyncio.Event, on_ready: Callable[[Endpoints], None] = lambda _: None
+    settings: CoordinatorSettings,
+    stop: asyncio.Event,
+    on_ready: Callable[[Endpoints], None] = lambda _: None,
+    supervisor: Supervised = UNSUPERVISED,
 ) -> None:
     """Run a coordinator until `stop` is set, then let running calls end.
 
@@ -132,7 +135,8 @@ async def serve(
     advertised = _advertised_host(settings)
     directory = DataDirectory(settings.data_dir, "coordinator", create=True)
     with directory.locked():
-        database = await lead(directory, settings.ledger, stop, partial(check_replica, directory))
+        standing_by = partial(supervisor.ready, "standing by; another replica leads")
+        database = await lead(directory, settings.ledger, stop, partial(check_replica, directory), standing_by)
         if database is None:
             return
         try:
@@ -151,9 +155,12 @@ async def serve(
             threadpool_limits(limits=1, user_api="blas")
         try:
             forget_snapshots(directory)
+            # Without the ledger's thread the coordinator may look alive and be of no use.
+            supervisor.depends_on(partial(founded.exclusive, founded.federation.ledger.check))
             async with _listening(settings, founded, directory, advertised, stop) as endpoints:
                 directory.write(ENDPOINTS_FILE, json.dumps(asdict(endpoints)).encode())
                 on_ready(endpoints)
+                supervisor.ready(f"serving members on {endpoints.members}, newcomers on {endpoints.enrolment}")
                 await stop.wait()
                 _log.info("shutting down")
         finally:
@@ -164,7 +171,7 @@ async def serve(
 async def _listening(
     settings: CoordinatorSettings, founded: Founded, directory: DataDirectory, advertised: str, stop: asyncio.Event
 ) -> AsyncIterator[Endpoints]:
-    exclusive = Exclusive()
+    exclusive = founded.exclusive
     page = _page(settings.http)
     observer: Observer = page.metrics if page else Unobserved()
     publisher = Publisher(founded.federation, exclusive, observer)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ridgeway.coordinator.database import Database
+from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.leading import has_ledger
 from ridgeway.coordinator.ledger import Ledger
@@ -152,11 +153,12 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Founded:
-    """A federation that is open, and its authority."""
+    """A federation that is open, its authority, and the thread that may touch it."""
 
     federation: Federation
     authority: CertificateAuthority = field(repr=False)
     certificate_lifetime: timedelta = MEMBER_LIFETIME
+    exclusive: Exclusive = field(default_factory=Exclusive)
 
 
 def _default_mass(features: FeatureMap, masking: Masking) -> MassRule:

@@ -66,7 +66,11 @@ def open_alone(directory: DataDirectory) -> Database:
 
 
 async def lead(
-    directory: DataDirectory, wish: str | None, stop: asyncio.Event, check: Callable[[Ledger], object]
+    directory: DataDirectory,
+    wish: str | None,
+    stop: asyncio.Event,
+    check: Callable[[Ledger], object],
+    on_standby: Callable[[], object] = lambda: None,
 ) -> Database | None:
     """The ledger's database, once nobody else writes to it; None if `stop` comes first.
 
@@ -75,6 +79,7 @@ async def lead(
         wish: the URL that was asked for.
         stop: ends the wait.
         check: raises if this replica could not lead the federation that another one leads now.
+        on_standby: told once that another one leads.
 
     Raises:
         BadLedgerUrl, LedgerUnreachable: it cannot be reached at all.
@@ -93,6 +98,7 @@ async def lead(
                 check(Ledger(database))
                 _log.info("another replica leads; standing by")
                 standing_by = True
+                on_standby()
         except LedgerUnreachable as error:
             _log.warning("%s; trying again", error)
             with suppress(LedgerUnreachable):

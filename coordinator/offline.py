@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from ridgeway.coordinator.administration import Administration
-from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation_service import FederationService
 from ridgeway.coordinator.founding import NotFounded, Wishes, is_founded, open_federation
 from ridgeway.coordinator.invitations import Door
@@ -34,7 +33,7 @@ def open_administration(data_dir: Path) -> Iterator[Administration]:
         if not is_founded(directory):
             raise NotFounded(f"{data_dir} holds no federation yet; start `ridgeway coordinator` on it once")
         founded = open_federation(directory, open_alone(directory), Wishes(), _no_embedder, _now())
-        exclusive = Exclusive()
+        exclusive = founded.exclusive
         publisher = Publisher(founded.federation, exclusive)
         rounds = Rounds(founded.federation, exclusive, publisher)
         service = FederationService(founded.federation, exclusive, publisher, founded, rounds, _now)
