@@ -41,5 +41,6 @@ async def administer(
             rpc.REVOKE: administration.revoke,
             rpc.EVICT: administration.evict,
             rpc.ADMIN_STATUS: administration.get_status,
+            rpc.ADMIN_SNAPSHOT: administration.snapshot,
         }
         return cast(rpc.Response, await behaviours[method](request, None))

@@ -15,6 +15,7 @@ from ridgeway.cli.running import daemon_options, http_settings, run_daemon
 if TYPE_CHECKING:
     from ridgeway.coordinator.founding import Wishes
     from ridgeway.embedder import EmbedderFingerprint
+    from ridgeway.runtime.supervision import Supervisor
 
 
 def ridge_or_auto(text: str) -> float | str:
@@ -199,8 +200,8 @@ def coordinator(
         ledger=ledger,
     )
 
-    async def run(stop: asyncio.Event) -> None:
-        await serve(settings, stop, ready)
+    async def run(stop: asyncio.Event, supervisor: "Supervisor") -> None:
+        await serve(settings, stop, ready, supervisor)
 
     run_daemon(run, name="coordinator", log_format=log_format)
 

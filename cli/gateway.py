@@ -15,6 +15,7 @@ from ridgeway.errors import RidgewayError
 
 if TYPE_CHECKING:
     from ridgeway.gateway.daemon import GatewaySettings
+    from ridgeway.runtime.supervision import Supervisor
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -119,8 +120,12 @@ def gateway(as_json: bool, log_format: str, **options: Any) -> None:
         else:
             click.echo(f"OpenAI's API is served on {url}")
 
-    async def run(stop: asyncio.Event) -> None:
-        await serve(settings, stop, ready)
+    async def run(stop: asyncio.Event, supervisor: "Supervisor") -> None:
+        def serving(url: str) -> None:
+            ready(url)
+            supervisor.ready(f"serving on {url}")
+
+        await serve(settings, stop, serving)
 
     run_daemon(run, name="gateway", log_format=log_format)
 

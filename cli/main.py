@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ridgeway import __version__
+from ridgeway.cli.backup import backup
 from ridgeway.cli.command import EXIT_CODES, EXIT_INTERRUPTED
 from ridgeway.cli.completion import completion
 from ridgeway.cli.config import load_config
@@ -20,6 +21,7 @@ from ridgeway.cli.leave import leave
 from ridgeway.cli.manifest import manifest
 from ridgeway.cli.members import members
 from ridgeway.cli.node import node
+from ridgeway.cli.restore import restore
 from ridgeway.cli.revoke import revoke
 from ridgeway.cli.route import route
 from ridgeway.cli.statistics import statistics
@@ -27,7 +29,7 @@ from ridgeway.cli.status import status
 
 COMMANDS = (
     demo, coordinator, invite, join, node, leave, members, status, evict, revoke, route, gateway, evaluate,
-    manifest, statistics, completion,
+    manifest, statistics, backup, restore, completion,
 )  # fmt: skip
 
 

@@ -2,13 +2,16 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ridgeway.cli.command import Command, data_dir_option, emit, json_option
 from ridgeway.cli.duration import seconds
 from ridgeway.cli.running import daemon_options, http_settings, run_daemon
+
+if TYPE_CHECKING:
+    from ridgeway.runtime.supervision import Supervisor
 
 
 @click.command(cls=Command)
@@ -63,7 +66,11 @@ def node(
         if at.http:
             click.echo(f"status page at {at.http}")
 
-    async def run(stop: asyncio.Event) -> None:
-        await serve(settings, stop, ready)
+    async def run(stop: asyncio.Event, supervisor: "Supervisor") -> None:
+        def serving(at: Addresses) -> None:
+            ready(at)
+            supervisor.ready("serving on node.sock" + (f" and {at.routing}" if at.routing else ""))
+
+        await serve(settings, stop, serving)
 
     run_daemon(run, name="node", log_format=log_format)

@@ -1,4 +1,4 @@
-"""Show the progress of a join or leave on standard error: bars on a terminal, lines elsewhere, nothing with --json."""
+"""Show the progress of a command on standard error: bars on a terminal, lines elsewhere, nothing with --json."""
 
 import sys
 import threading
@@ -20,7 +20,12 @@ _SENTENCES = {
     "leaving": "taking contributions out of the sum",
     "withdrawn": "out of the sum; its digest is {detail}",
 }
-_BARS = {"count": "counting tokens of {domain} ({detail})", "upload": "uploading {domain}"}
+_BARS = {
+    "count": "counting tokens of {domain} ({detail})",
+    "upload": "uploading {domain}",
+    "backup": "writing {detail}",
+    "restore": "restoring {detail}",
+}
 
 
 @contextmanager
@@ -33,6 +38,20 @@ def shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
             yield tell
     else:
         yield _lines()
+
+
+@contextmanager
+def shown_bytes(stage: str, detail: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A function that shows how many bytes of a total are done, told each time how many more."""
+    done = 0
+    with shown(quiet=quiet) as tell:
+
+        def more(number: int) -> None:
+            nonlocal done
+            done += number
+            tell(Progress(stage, done=done, total=total, detail=detail))
+
+        yield more
 
 
 def _lines() -> Callable[[Progress], None]:

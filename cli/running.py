@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from ridgeway.runtime.supervision import Supervisor
     from ridgeway.web.settings import HttpSettings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,8 +67,9 @@ def http_settings(
     return None
 
 
-def run_daemon(serve: Callable[[asyncio.Event], Awaitable[None]], *, name: str, log_format: str) -> None:
-    """Run until SIGTERM or SIGINT; logs go to standard error, traces where OTEL_ variables say."""
+def run_daemon(serve: "Callable[[asyncio.Event, Supervisor], Awaitable[None]]", *, name: str, log_format: str) -> None:
+    """Run until SIGTERM or SIGINT; logs go to standard error, traces where OTEL_ variables say, and the service manager
+    is told how it goes."""
     from ridgeway.runtime.logs import LogFormat, configure_logs
     from ridgeway.runtime.shutdown import stop_event
     from ridgeway.runtime.tracing import traced
@@ -75,7 +78,32 @@ def run_daemon(serve: Callable[[asyncio.Event], Awaitable[None]], *, name: str, 
     configure_logs(LogFormat(log_format), debug=debug)
 
     async def run() -> None:
-        await serve(stop_event())
+        stop = stop_event()
+        async with _supervised(stop) as supervisor:
+            await serve(stop, supervisor)
 
     with traced(f"ridgeway-{name}", os.environ):
         asyncio.run(run())
+
+
+@asynccontextmanager
+async def _supervised(stop: asyncio.Event) -> "AsyncIterator[Supervisor]":
+    from ridgeway.runtime.supervision import Supervisor
+
+    supervisor = Supervisor()
+
+    watching = asyncio.create_task(supervisor.watch())
+
+    async def tell_of_stop() -> None:
+        await stop.wait()
+        watching.cancel()
+        supervisor.stopping()
+
+    tasks = [watching, asyncio.create_task(tell_of_stop())]
+    try:
+        yield supervisor
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        supervisor.close()

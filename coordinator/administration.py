@@ -9,9 +9,11 @@ import grpc
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.invitations import Door
 from ridgeway.coordinator.publication import Publisher
+from ridgeway.coordinator.snapshot import take
 from ridgeway.crypto.invitation import SECRET_BYTES
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
+from ridgeway.runtime.data_dir import DataDirectory
 
 SOCKET = "coordinator.sock"
 
@@ -27,6 +29,7 @@ class Administration:
         enrolment_address: Callable[[], str],
         status: Callable[[], Awaitable[m.FederationStatus]],
         now: Callable[[], datetime],
+        directory: DataDirectory,
     ) -> None:
         self._door = door
         self._exclusive = exclusive
@@ -34,6 +37,7 @@ class Administration:
         self._enrolment_address = enrolment_address
         self._status = status
         self._now = now
+        self._directory = directory
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What the server registers."""
@@ -44,6 +48,7 @@ class Administration:
                 rpc.REVOKE: self.revoke,
                 rpc.EVICT: self.evict,
                 rpc.ADMIN_STATUS: self.get_status,
+                rpc.ADMIN_SNAPSHOT: self.snapshot,
             },
         )
 
@@ -70,3 +75,7 @@ class Administration:
     async def get_status(self, _: m.GetStatusRequest, __: grpc.aio.ServicerContext) -> m.FederationStatus:
         """The federation as the coordinator sees it."""
         return await self._status()
+
+    async def snapshot(self, _: m.SnapshotRequest, __: grpc.aio.ServicerContext) -> m.SnapshotResponse:
+        """Copy what a backup needs, as it is between two changes."""
+        return m.SnapshotResponse(await self._exclusive(take, self._directory, self._door.federation.ledger))

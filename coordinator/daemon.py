@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits
 
+from ridgeway.backup.staging import forget_snapshots
 from ridgeway.coordinator.administration import SOCKET
 from ridgeway.coordinator.founding import Founded, Wishes, check_replica, open_federation
 from ridgeway.coordinator.leading import keep_leading, lead
 from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.coordinator.services import Addresses, services_of
+from ridgeway.coordinator.snapshot import ENDPOINTS_FILE
 from ridgeway.crypto.authority import MEMBER_LIFETIME, CertificateAuthority
 from ridgeway.crypto.certificates import new_tls_key, renewal_due, signing_request, validity
 from ridgeway.embedder import EmbedderFingerprint
@@ -29,6 +31,7 @@ from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.runtime.local_socket import bind
 from ridgeway.runtime.open_files import allow_open_files
 from ridgeway.runtime.serving import Server
+from ridgeway.runtime.supervision import UNSUPERVISED, Supervised
 from ridgeway.runtime.tls import MemberTls, enrolment_server_credentials, mutual_server_credentials
 from ridgeway.web.settings import HttpSettings
 
@@ -42,8 +45,6 @@ SERVER_CERTIFICATE_LIFETIME = timedelta(days=7)
 # Below this the solver is quicker on one core, and the threads of the BLAS, which spin while they wait for more, take
 # the cores from everybody else: measured at D = 385, the router is at every watcher in half the time.
 PARALLEL_DIMENSION = 1000
-# Where the coordinator was last reached, for invitations made while it does not run.
-ENDPOINTS_FILE = "endpoints.json"
 _ANY_ADDRESS = {"0.0.0.0", "::", "[::]", ""}  # noqa: S104 - recognised, not bound
 
 
@@ -113,7 +114,10 @@ class ServerCertificate:
 
 
 async def serve(
-    settings: CoordinatorSettings, stop: asyncio.Event, on_ready: Callable[[Endpoints], None] = lambda _: None
+    settings: CoordinatorSettings,
+    stop: asyncio.Event,
+    on_ready: Callable[[Endpoints], None] = lambda _: None,
+    supervisor: Supervised = UNSUPERVISED,
 ) -> None:
     """Run a coordinator until `stop` is set, then let running calls end.
 
@@ -128,7 +132,8 @@ async def serve(
     allow_open_files(4 * CONNECTIONS_MAX)
     directory = DataDirectory(settings.data_dir, "coordinator", create=True)
     with directory.locked():
-        database = await lead(directory, settings.ledger, stop, partial(check_replica, directory))
+        standing_by = partial(supervisor.ready, "standing by; another replica leads")
+        database = await lead(directory, settings.ledger, stop, partial(check_replica, directory), standing_by)
         if database is None:
             return
         try:
@@ -146,9 +151,13 @@ async def serve(
         if founded.federation.manifest.dimension < PARALLEL_DIMENSION:
             threadpool_limits(limits=1, user_api="blas")
         try:
+            forget_snapshots(directory)
+            # Without the ledger's thread the coordinator may look alive and be of no use.
+            supervisor.depends_on(partial(founded.exclusive, founded.federation.ledger.check))
             async with _listening(settings, founded, directory, advertised, stop) as endpoints:
                 directory.write(ENDPOINTS_FILE, json.dumps(asdict(endpoints)).encode())
                 on_ready(endpoints)
+                supervisor.ready(f"serving members on {endpoints.members}, newcomers on {endpoints.enrolment}")
                 await stop.wait()
                 _log.info("shutting down")
         finally:
@@ -163,7 +172,7 @@ async def _listening(
     observer: Observer = page.metrics if page else Unobserved()
     ports: dict[str, str] = {}
     addresses = Addresses(lambda: ports["members"], lambda: ports["enrolment"])
-    services = services_of(founded, addresses, settings.now, observer)
+    services = services_of(founded, directory, addresses, settings.now, observer)
     servers = [
         Server({rpc.FEDERATION: services.federation.handlers()}, services.interceptors),
         Server({rpc.ENROLMENT: services.enrolment.handlers()}, services.interceptors, ENROLMENT_IDLE_MS),

@@ -5,7 +5,8 @@ Statements are of the SQL that both speak, with `?` for values. One connection, 
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from ridgeway.errors import RidgewayError
@@ -37,6 +38,9 @@ class Database(Protocol):
 
     def kept_file(self, name: str) -> Iterator[bytes]:
         """The content of a kept file, in pieces; none if there is no such file."""
+
+    def copy_to(self, path: Path) -> bool:
+        """Write a copy to a file, as of one moment; False if the tables do not lie in a file beside the coordinator."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -82,6 +86,15 @@ class SqliteDatabase:
     def kept_file(self, name: str) -> Iterator[bytes]:  # noqa: ARG002 - the protocol's
         """None."""
         return iter(())
+
+    def copy_to(self, path: Path) -> bool:
+        """Write a copy to a file; True."""
+        with closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
+            # One file, without a log beside it.
+            copy.execute("PRAGMA journal_mode = DELETE")
+        path.chmod(0o600)
+        return True
 
     def close(self) -> None:
         """Close the connection."""

@@ -15,6 +15,7 @@ from ridgeway.coordinator.ledger import CommittedRound, Entry, Ledger, Member, T
 from ridgeway.coordinator.masked_total import MaskedTotals, file_name
 from ridgeway.coordinator.membership import Membership, NotAMember
 from ridgeway.coordinator.payload_store import PayloadKey, PayloadStore, StagedPayload
+from ridgeway.coordinator.restoration import forgotten
 from ridgeway.coordinator.trials import Trials
 from ridgeway.crypto.owner_name import DOMAINS_PER_OWNER, TooManyDomains, check_domain_name
 from ridgeway.crypto.payload_digest import payload_digest, record_digest
@@ -108,7 +109,7 @@ class Federation:
         self.manifest_digest = manifest.digest()
         self.ledger = ledger
         self.payloads = PayloadStore(directory.folder("payloads"))
-        self.membership = Membership(manifest.federation_id)
+        self.membership = Membership(manifest.federation_id, forgotten=forgotten(ledger))
         self.membership.reload(self.ledger)
         self.trials = Trials(self.ledger, manifest)
         self.totals = MaskedTotals(directory.folder("totals"), manifest)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ridgeway.coordinator.database import Database
+from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.leading import has_ledger
 from ridgeway.coordinator.ledger import Ledger
+from ridgeway.coordinator.restoration import settle
 from ridgeway.crypto.authority import MEMBER_LIFETIME, CertificateAuthority
 from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.errors import RidgewayError
@@ -31,8 +33,8 @@ from ridgeway.manifest import (
 from ridgeway.privacy.agreement import agree
 from ridgeway.runtime.data_dir import DataDirectory
 
-_AUTHORITY_CERTIFICATE = "authority.pem"
-_AUTHORITY_KEY = "authority.key"
+AUTHORITY_CERTIFICATE = "authority.pem"
+AUTHORITY_KEY = "authority.key"
 _MANIFEST = "manifest"
 _AUTHORITY_SHA256 = "authority_sha256"
 _AUTO = "auto"
@@ -151,11 +153,12 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Founded:
-    """A federation that is open, and its authority."""
+    """A federation that is open, its authority, and the thread that may touch it."""
 
     federation: Federation
     authority: CertificateAuthority = field(repr=False)
     certificate_lifetime: timedelta = MEMBER_LIFETIME
+    exclusive: Exclusive = field(default_factory=Exclusive)
 
 
 def _default_mass(features: FeatureMap, masking: Masking) -> MassRule:
@@ -167,7 +170,7 @@ def _default_mass(features: FeatureMap, masking: Masking) -> MassRule:
 
 def is_founded(directory: DataDirectory) -> bool:
     """Whether the directory holds a federation: its authority, and a ledger or where that is."""
-    return directory.read(_AUTHORITY_CERTIFICATE) is not None and has_ledger(directory)
+    return directory.read(AUTHORITY_CERTIFICATE) is not None and has_ledger(directory)
 
 
 def open_federation(
@@ -194,7 +197,9 @@ def open_federation(
     """
     ledger = Ledger(database)
     manifest_json = ledger.setting(_MANIFEST)
-    if manifest_json is None:
+    if manifest_json is not None:
+        settle(directory, ledger)
+    else:
         manifest = wishes.manifest(secrets.token_hex(16), wishes.embedder or default_embedder())
         manifest_json = _found(directory, ledger, manifest, now)
     manifest = Manifest.from_json(manifest_json)
@@ -215,11 +220,11 @@ def check_replica(directory: DataDirectory, ledger: Ledger) -> None:
 
 def _authority(directory: DataDirectory, ledger: Ledger) -> tuple[bytes, bytes]:
     """Certificate and key, which must be those that the federation was founded with."""
-    certificate, key = directory.read(_AUTHORITY_CERTIFICATE), directory.read(_AUTHORITY_KEY)
+    certificate, key = directory.read(AUTHORITY_CERTIFICATE), directory.read(AUTHORITY_KEY)
     agreed = ledger.setting(_AUTHORITY_SHA256)
     if certificate is None or key is None or agreed not in {None, hashlib.sha256(certificate).digest()}:
         raise ReplicaWithoutAuthority(
-            f"another replica founded this federation; copy its {_AUTHORITY_KEY} and {_AUTHORITY_CERTIFICATE} into"
+            f"another replica founded this federation; copy its {AUTHORITY_KEY} and {AUTHORITY_CERTIFICATE} into"
             f" {directory.path}, over a channel that nobody reads, and start again"
         )
     return certificate, key
@@ -228,8 +233,8 @@ def _authority(directory: DataDirectory, ledger: Ledger) -> tuple[bytes, bytes]:
 def _found(directory: DataDirectory, ledger: Ledger, manifest: Manifest, now: datetime) -> bytes:
     """The authority is written first, the manifest last: a federation exists once it has a manifest."""
     authority = CertificateAuthority.create(manifest.federation_id, now)
-    directory.write(_AUTHORITY_KEY, authority.private_key_pem())
-    directory.write(_AUTHORITY_CERTIFICATE, authority.certificate_pem)
+    directory.write(AUTHORITY_KEY, authority.private_key_pem())
+    directory.write(AUTHORITY_CERTIFICATE, authority.certificate_pem)
     manifest_json = manifest.to_json()
     fingerprint = hashlib.sha256(authority.certificate_pem).digest()
     ledger.found({_MANIFEST: manifest_json, _AUTHORITY_SHA256: fingerprint, "revision": b"0"})

@@ -17,7 +17,7 @@ _log = logging.getLogger("ridgeway.coordinator")
 
 LEDGER_FILE = "ledger.db"
 # Names the database of a coordinator that has no ledger file of its own.
-_LOCATION = "ledger.url"
+LOCATION_FILE = "ledger.url"
 # A standby asks so often whether the leader has gone, and a leader whether it still leads.
 LOOK_S = 0.5
 
@@ -28,7 +28,7 @@ class AnotherLeads(RidgewayError):
 
 def has_ledger(directory: DataDirectory) -> bool:
     """Whether a coordinator has ever been started on the directory."""
-    return (directory.path / LEDGER_FILE).exists() or directory.read(_LOCATION) is not None
+    return (directory.path / LEDGER_FILE).exists() or directory.read(LOCATION_FILE) is not None
 
 
 def located(directory: DataDirectory, wish: str | None) -> str | None:
@@ -37,7 +37,7 @@ def located(directory: DataDirectory, wish: str | None) -> str | None:
     Raises:
         BadLedgerUrl: the wish is no address, or the directory's ledger lies somewhere else.
     """
-    stored = directory.read(_LOCATION)
+    stored = directory.read(LOCATION_FILE)
     known = stored.decode() if stored else None
     if wish is None or wish == known:
         return known
@@ -45,7 +45,7 @@ def located(directory: DataDirectory, wish: str | None) -> str | None:
     if known is not None or (directory.path / LEDGER_FILE).exists():
         where = known or "a file of its own"
         raise BadLedgerUrl(f"this data directory's ledger is {where}; choose another --data-dir for another ledger")
-    directory.write(_LOCATION, wish.encode())
+    directory.write(LOCATION_FILE, wish.encode())
     return wish
 
 
@@ -66,7 +66,11 @@ def open_alone(directory: DataDirectory) -> Database:
 
 
 async def lead(
-    directory: DataDirectory, wish: str | None, stop: asyncio.Event, check: Callable[[Ledger], object]
+    directory: DataDirectory,
+    wish: str | None,
+    stop: asyncio.Event,
+    check: Callable[[Ledger], object],
+    on_standby: Callable[[], object] = lambda: None,
 ) -> Database | None:
     """The ledger's database, once nobody else writes to it; None if `stop` comes first.
 
@@ -75,6 +79,7 @@ async def lead(
         wish: the URL that was asked for.
         stop: ends the wait.
         check: raises if this replica could not lead the federation that another one leads now.
+        on_standby: told once that another one leads.
 
     Raises:
         BadLedgerUrl, LedgerUnreachable: it cannot be reached at all.
@@ -93,6 +98,7 @@ async def lead(
                 check(Ledger(database))
                 _log.info("another replica leads; standing by")
                 standing_by = True
+                on_standby()
         except LedgerUnreachable as error:
             _log.warning("%s; trying again", error)
             with suppress(LedgerUnreachable):

@@ -7,6 +7,7 @@ is on disk.
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from ridgeway.coordinator.database import Database
 from ridgeway.coordinator.payload_store import PayloadKey
@@ -121,6 +122,10 @@ class Ledger:
         """The content of a file that replicas share, in pieces; none if the ledger does not keep it."""
         return self._database.kept_file(name)
 
+    def copy_to(self, path: Path) -> bool:
+        """Write a copy to a file, as of this moment; False if replicas share the ledger in a database of its own."""
+        return self._database.copy_to(path)
+
     # Settings
 
     def setting(self, name: str) -> bytes | None:
@@ -132,6 +137,14 @@ class Ledger:
         """Write what a new federation starts with."""
         with self._database.transaction():
             self._database.execute_many("INSERT INTO settings VALUES (?, ?)", settings.items())
+
+    def leap(self, numbers: int, settings: dict[str, bytes]) -> None:
+        """Skip so many revisions, editions and rounds, and write settings."""
+        with self._database.transaction():
+            for counter in ("revision", "edition", "round_number"):
+                self._raise(counter, numbers)
+            for setting in settings.items():
+                self._execute(_SET, setting)
 
     @property
     def revision(self) -> int:
@@ -364,6 +377,6 @@ class Ledger:
             ),
         )
 
-    def _raise(self, counter: str) -> None:
-        value = int(self.setting(counter) or b"0") + 1
+    def _raise(self, counter: str, by: int = 1) -> None:
+        value = int(self.setting(counter) or b"0") + by
         self._execute(_SET, (counter, str(value).encode()))

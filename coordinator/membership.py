@@ -3,9 +3,13 @@
 from dataclasses import dataclass, field
 
 from ridgeway.coordinator.ledger import Ledger, Member
+from ridgeway.crypto.authority import CLOCK_SKEW
 from ridgeway.crypto.certificates import PeerCertificate
 from ridgeway.errors import RidgewayError
 from ridgeway.proto.messages import MemberState
+
+# Certificates tell time in whole seconds.
+_ROUNDING_MS = 1000
 
 
 class NotAMember(RidgewayError):
@@ -19,6 +23,23 @@ _SENTENCES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The time between a backup and its restoration, in milliseconds since the epoch."""
+
+    from_unix_ms: int
+    until_unix_ms: int
+
+    def covers(self, certificate: PeerCertificate, member: Member) -> bool:
+        """Whether a certificate was issued to a member in it, so that the ledger cannot know it.
+
+        A member that enrolled anew afterwards has replaced what it had.
+        """
+        issued_ms = (certificate.not_before + CLOCK_SKEW).timestamp() * 1000
+        begin_ms = max(self.from_unix_ms, member.since_unix_ms)
+        return begin_ms - _ROUNDING_MS <= issued_ms <= self.until_unix_ms
+
+
 @dataclass(slots=True)
 class Membership:
     """Members and the serials of their certificates that count.
@@ -26,11 +47,13 @@ class Membership:
     Attributes:
         members: by owner.
         serials: end of life (milliseconds since the epoch) by serial and owner.
+        forgotten: the time that a restored ledger does not know; certificates issued in it count too.
     """
 
     federation_id: str
     members: dict[str, Member] = field(default_factory=dict)
     serials: dict[tuple[str, int], int] = field(default_factory=dict)
+    forgotten: Forgotten | None = None
 
     def reload(self, ledger: Ledger) -> None:
         """Take over what the ledger says now."""
@@ -50,6 +73,8 @@ class Membership:
         if member.state is not MemberState.ACTIVE:
             raise NotAMember(_SENTENCES[member.state].format(member.owner))
         not_after = self.serials.get((certificate.owner, certificate.serial))
+        if not_after is None and self.forgotten is not None and self.forgotten.covers(certificate, member):
+            not_after = int(certificate.not_after.timestamp() * 1000)
         if not_after is None or not_after <= now_ms:
             raise NotAMember("this certificate was replaced or has expired; ask for a new invitation and join again")
         return member

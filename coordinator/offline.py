@@ -4,17 +4,17 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from ridgeway.coordinator.administration import Administration
-from ridgeway.coordinator.daemon import ENDPOINTS_FILE
-from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.federation_service import FederationService
 from ridgeway.coordinator.founding import NotFounded, Wishes, is_founded, open_federation
 from ridgeway.coordinator.invitations import Door
 from ridgeway.coordinator.leading import open_alone
 from ridgeway.coordinator.publication import Publisher
 from ridgeway.coordinator.rounds import Rounds
+from ridgeway.coordinator.snapshot import ENDPOINTS_FILE
 from ridgeway.embedder import EmbedderFingerprint
 from ridgeway.runtime.data_dir import DataDirectory
 
@@ -33,13 +33,14 @@ def open_administration(data_dir: Path) -> Iterator[Administration]:
         if not is_founded(directory):
             raise NotFounded(f"{data_dir} holds no federation yet; start `ridgeway coordinator` on it once")
         founded = open_federation(directory, open_alone(directory), Wishes(), _no_embedder, _now())
-        exclusive = Exclusive()
+        exclusive = founded.exclusive
         publisher = Publisher(founded.federation, exclusive)
         rounds = Rounds(founded.federation, exclusive, publisher)
         service = FederationService(founded.federation, exclusive, publisher, founded, rounds, _now)
         door = Door(founded.federation, founded.authority, founded.certificate_lifetime)
         try:
-            yield Administration(door, exclusive, publisher, lambda: _address(directory), service.status, _now)
+            address = partial(_address, directory)
+            yield Administration(door, exclusive, publisher, address, service.status, _now, directory)
         finally:
             exclusive.close()
             founded.federation.close()

@@ -18,6 +18,7 @@ from ridgeway.coordinator.publication import Publisher
 from ridgeway.coordinator.refusals import REFUSALS
 from ridgeway.coordinator.rounds import Rounds
 from ridgeway.runtime.call_interceptor import CallInterceptor
+from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.runtime.remote_errors import RefusalInterceptor
 
 
@@ -61,9 +62,11 @@ class Services:
         self.rounds.close()
 
 
-def services_of(founded: Founded, addresses: Addresses, now: Callable[[], datetime], observer: Observer) -> Services:
+def services_of(
+    founded: Founded, directory: DataDirectory, addresses: Addresses, now: Callable[[], datetime], observer: Observer
+) -> Services:
     """Wire a coordinator's parts together."""
-    exclusive = Exclusive()
+    exclusive = founded.exclusive
     publisher = Publisher(founded.federation, exclusive, observer)
     rounds = Rounds(founded.federation, exclusive, publisher, observer)
     publisher.listeners.append(rounds.stir)
@@ -75,6 +78,6 @@ def services_of(founded: Founded, addresses: Addresses, now: Callable[[], dateti
         rounds,
         federation,
         EnrolmentService(door, exclusive, publisher, addresses.members, now),
-        Administration(door, exclusive, publisher, addresses.enrolment, federation.status, now),
+        Administration(door, exclusive, publisher, addresses.enrolment, federation.status, now, directory),
         (CallInterceptor(observer), RefusalInterceptor(REFUSALS, observer.refused)),
     )

@@ -55,6 +55,7 @@ class Agent:
         link: the connection; None until it is needed.
         unsettled: set while the state may hold something that the coordinator does not have.
         on_membership: called when the node joined or left.
+        doubtful: whether the coordinator's ledger may have been restored from a backup since we compared.
     """
 
     def __init__(self, directory: DataDirectory, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -62,6 +63,7 @@ class Agent:
         self.state = NodeState(directory.path / STATE_FILE)
         self.routers = RouterStore(directory)
         self.link: Link | None = None
+        self.doubtful = False
         self.unsettled = asyncio.Event()
         self.unsettled.set()
         self.on_membership: Callable[[], None] = lambda: None
@@ -284,8 +286,9 @@ class Agent:
                 # What the masked sum holds of us goes out of it by a round; only then may we leave.
                 await delivery.withdrawals(on_progress)
             if is_member(self.state):
-                await delivery.experts()
+                await delivery.experts(again=self.doubtful)
                 await self._compare_with_ledger()
+                self.doubtful = False
                 wanted = sorted(self.state.sources() if domains is None else domains)
                 await self._contribute_all(delivery, wanted, set() if fresh is None else fresh, on_progress)
             else:
@@ -294,12 +297,22 @@ class Agent:
             self._remove_unnamed_payloads()
         self.rounds.stir()
 
+    def doubt(self) -> None:
+        """Compare with the coordinator's ledger once more: it may have been restored from a backup meanwhile."""
+        self.doubtful = True
+        self.unsettled.set()
+
     async def _compare_with_ledger(self) -> None:
-        if self.state.compared or self.masked:
+        if (self.state.compared and not self.doubtful) or self.masked:
             return
         membership = await self.connect().call(rpc.GET_MEMBERSHIP, m.GetMembershipRequest())
         ledger = {contribution.domain: contribution.sequence for contribution in membership.contributions}
-        self.state.compare(ledger, membership.next_sequence)
+        if self.state.compared:
+            missing = self.state.send_again(ledger)
+            if missing:
+                _log.warning("the ledger lacks our %s; sending it again", ", ".join(missing))
+        else:
+            self.state.compare(ledger, membership.next_sequence)
         for domain in sorted(ledger.keys() - self.state.sources().keys()):
             _log.warning("the sum still holds our %s, which has no source here; withdraw it with leave", domain)
 

@@ -8,6 +8,7 @@ import grpc
 
 from ridgeway.node.agent import Agent
 from ridgeway.node.delivery import OnProgress
+from ridgeway.node.snapshot import take
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 
@@ -27,7 +28,12 @@ class ControlService:
         """What the server registers."""
         return rpc.handlers(
             rpc.NODE_CONTROL,
-            {rpc.NODE_JOIN: self.join, rpc.NODE_LEAVE: self.leave, rpc.NODE_STATUS: self.get_status},
+            {
+                rpc.NODE_JOIN: self.join,
+                rpc.NODE_LEAVE: self.leave,
+                rpc.NODE_STATUS: self.get_status,
+                rpc.NODE_SNAPSHOT: self.snapshot,
+            },
         )
 
     async def join(self, request: m.JoinRequest, _: grpc.aio.ServicerContext) -> AsyncIterator[m.Progress]:
@@ -43,6 +49,10 @@ class ControlService:
     async def get_status(self, _: m.GetNodeStatusRequest, __: grpc.aio.ServicerContext) -> m.NodeStatus:
         """The node as it sees itself."""
         return self._status()
+
+    async def snapshot(self, _: m.SnapshotRequest, __: grpc.aio.ServicerContext) -> m.SnapshotResponse:
+        """Copy what a backup needs. On the event loop, where all of the state's changes are made, so between two."""
+        return m.SnapshotResponse(take(self._agent.directory, self._agent.state))
 
 
 async def _told(run: Callable[[OnProgress], Coroutine[None, None, None]]) -> AsyncIterator[m.Progress]:

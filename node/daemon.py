@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
+from ridgeway.backup.staging import forget_snapshots
 from ridgeway.errors import RidgewayError
 from ridgeway.node.agent import Agent, is_member
 from ridgeway.node.caller import require_own
@@ -159,6 +160,7 @@ class Daemon:
         agent = self._agent
         manifest, embedder = agent.manifest(), await agent.embedder()
         self._following = True
+        agent.doubt()
         try:
             async for artifact in watch(agent.connect(), agent.routers.place):
                 await agent.routers.replace(artifact, embedder, manifest)
@@ -225,7 +227,8 @@ class Daemon:
                 await unsettled.wait()
         unsettled.set()
         await self._agent.settle()
-        unsettled.clear()
+        if not self._agent.doubtful:
+            unsettled.clear()
 
     async def _keep_certified(self, _: Backoff) -> None:
         agent = self._agent
@@ -286,6 +289,7 @@ async def serve(
     """
     directory = DataDirectory(settings.data_dir, "node", create=True)
     with directory.locked():
+        forget_snapshots(directory)
         agent = Agent(directory, settings.now)
         page = _page(settings.http)
         observer: Observer = page.metrics if page else Unobserved()

@@ -73,13 +73,13 @@ class Delivery:
             on_progress(m.Progress("withdrawn", domain, detail=digest.hex()))
             _log.info("withdrew %s: sum %s", domain or "everything", digest.hex())
 
-    async def experts(self) -> None:
-        """Register our experts if the coordinator does not have them yet.
+    async def experts(self, *, again: bool = False) -> None:
+        """Register our experts if the coordinator does not have them yet, or may have lost them.
 
         Raises:
             Unreachable, Refused: it did not take them.
         """
-        if not self._state.experts_registered:
+        if again or not self._state.experts_registered:
             await self._link.call(rpc.REGISTER_EXPERTS, m.RegisterExpertsRequest(self._state.experts()))
             self._state.experts_acknowledged()
 

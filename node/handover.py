@@ -16,6 +16,7 @@ from ridgeway.node.link import CALL_TIMEOUT_S, Link, read_tls
 from ridgeway.node.prompts.source import STANDARD_INPUT
 from ridgeway.node.request import BadJoinRequest, with_absolute_paths
 from ridgeway.node.router_reader import RouterReader, membership_of
+from ridgeway.node.snapshot import take
 from ridgeway.node.state import NotJoined
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
@@ -75,6 +76,18 @@ async def node_status(data_dir: Path) -> tuple[m.NodeStatus, bool]:
         async with _daemon(directory) as channel:
             request = m.GetNodeStatusRequest()
             return await rpc.call(channel, rpc.NODE_STATUS, request, timeout_s=CALL_TIMEOUT_S), True
+
+
+async def take_snapshot(data_dir: Path) -> str:
+    """Copy what a backup needs into the data directory; the copy's name."""
+    directory = DataDirectory(data_dir, "node")
+    try:
+        async with _own_agent(directory) as agent:
+            return take(directory, agent.state)
+    except DataDirectoryInUse:
+        async with _daemon(directory) as channel:
+            request = m.SnapshotRequest()
+            return (await rpc.call(channel, rpc.NODE_SNAPSHOT, request, timeout_s=CALL_TIMEOUT_S)).name
 
 
 async def federation_status(data_dir: Path) -> m.FederationStatus:

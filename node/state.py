@@ -11,7 +11,7 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -207,6 +207,15 @@ class NodeState:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
+    def copy_to(self, path: Path) -> bool:
+        """Write a copy to a file, as of this moment; True."""
+        with closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
+            # One file, without a log beside it.
+            copy.execute("PRAGMA journal_mode = DELETE")
+        path.chmod(0o600)
+        return True
+
     def setting(self, name: str) -> Any:
         """A named value; None if it was never written."""
         row = self._connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
@@ -254,6 +263,19 @@ class NodeState:
             connection.executemany("DELETE FROM contributions WHERE domain = ? AND committed = 1", stale)
             write_setting(connection, "next_sequence", max(next_sequence, self.next_sequence))
             write_setting(connection, "compared", True)
+
+    def send_again(self, ledger: dict[str, int]) -> list[str]:
+        """Our committed domains that the ledger, sequence numbers by domain, lacks or has only older; they are sent
+        again, the very same records, since the ledger was restored from a backup."""
+        lacking = [d for d, kept in self.last_committed().items() if ledger.get(d, 0) < kept.sequence]
+        with self.transaction() as connection:
+            for domain in lacking:
+                newer = "SELECT 1 FROM contributions WHERE domain = ? AND committed = 0"
+                if connection.execute(newer, (domain,)).fetchone():
+                    connection.execute("DELETE FROM contributions WHERE domain = ? AND committed = 1", (domain,))
+                else:
+                    connection.execute("UPDATE contributions SET committed = 0 WHERE domain = ?", (domain,))
+        return lacking
 
     # Hold-outs
 

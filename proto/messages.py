@@ -565,6 +565,18 @@ class FederationStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotRequest:
+    """Copy everything that a backup needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotResponse:
+    """Where in the data directory the copy lies."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InviteRequest:
     """Make an invitation for one owner."""
 

@@ -675,6 +675,16 @@ class RoundOutcome(_message.Message):
     sum_digest: bytes
     def __init__(self, committed: bool = ..., reason: _Optional[str] = ..., sum_digest: _Optional[bytes] = ...) -> None: ...
 
+class SnapshotRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SnapshotResponse(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
 class InviteRequest(_message.Message):
     __slots__ = ("owner", "lifetime_seconds")
     OWNER_FIELD_NUMBER: _ClassVar[int]

@@ -64,6 +64,7 @@ INVITE = Method(ADMINISTRATION, "Invite", m.InviteRequest, m.InviteResponse)
 REVOKE = Method(ADMINISTRATION, "Revoke", m.OwnerRequest, m.OwnerResponse)
 EVICT = Method(ADMINISTRATION, "Evict", m.OwnerRequest, m.OwnerResponse)
 ADMIN_STATUS = Method(ADMINISTRATION, "GetStatus", m.GetStatusRequest, m.FederationStatus)
+ADMIN_SNAPSHOT = Method(ADMINISTRATION, "Snapshot", m.SnapshotRequest, m.SnapshotResponse)
 
 ROUTING = "ridgeway.v1.Routing"
 ROUTE = Method(ROUTING, "Route", m.RouteRequest, m.RouteResponse)
@@ -73,6 +74,7 @@ NODE_CONTROL = "ridgeway.v1.NodeControl"
 NODE_JOIN = Method(NODE_CONTROL, "Join", m.JoinRequest, m.Progress, Arity.RESPONSE_STREAM)
 NODE_LEAVE = Method(NODE_CONTROL, "Leave", m.LeaveRequest, m.Progress, Arity.RESPONSE_STREAM)
 NODE_STATUS = Method(NODE_CONTROL, "GetStatus", m.GetNodeStatusRequest, m.NodeStatus)
+NODE_SNAPSHOT = Method(NODE_CONTROL, "Snapshot", m.SnapshotRequest, m.SnapshotResponse)
 
 
 def handlers(service: str, behaviours: Mapping[Method[Any, Any], Any]) -> grpc.GenericRpcHandler:

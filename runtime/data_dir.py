@@ -13,8 +13,10 @@ import orjson
 from ridgeway.errors import RidgewayError
 
 FORMAT_VERSION = 1
-_MARKER = "ridgeway.json"
+MARKER = "ridgeway.json"
 _LOCK = "lock"
+# What a restoration takes out of a backup is in here until it is whole and checked.
+RESTORING = ".restoring"
 
 
 class DataDirectoryError(RidgewayError):
@@ -46,14 +48,18 @@ class DataDirectory:
         self.path = path
         if create:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _require_private(path)
+        require_private(path)
+        if (path / RESTORING).exists():
+            raise DataDirectoryError(
+                f"a restoration into {path} is under way or was interrupted; wait, or empty it and restore it again"
+            )
         found = role_of(path)
         if found is None and not create:
             raise WrongDataDirectory(f"{path} is not a {role}'s data directory; check --data-dir")
         if found is not None and found != role:
             raise WrongDataDirectory(f"{path} is a {found}'s data directory, not a {role}'s; check --data-dir")
         if found is None:
-            self.write(_MARKER, json.dumps({"ridgeway": role, "format": FORMAT_VERSION}).encode())
+            self.write(MARKER, json.dumps({"ridgeway": role, "format": FORMAT_VERSION}).encode())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -62,18 +68,8 @@ class DataDirectory:
         Raises:
             DataDirectoryInUse: another process has it.
         """
-        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-                raise DataDirectoryInUse(f"{self.path} is in use by process {holder}; stop it first") from error
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        with hold(self.path):
             yield
-        finally:
-            os.close(descriptor)
 
     def in_use(self) -> bool:
         """Whether another process holds the directory now."""
@@ -100,6 +96,27 @@ class DataDirectory:
         return path
 
 
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Hold a directory for this process, whatever is in it.
+
+    Raises:
+        DataDirectoryInUse: another process has it.
+    """
+    descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            raise DataDirectoryInUse(f"{path} is in use by process {holder}; stop it first") from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def role_of(path: Path) -> str | None:
     """The role that a directory is marked with, or None if it is not marked.
 
@@ -107,12 +124,12 @@ def role_of(path: Path) -> str | None:
         WrongDataDirectory: the mark is damaged, or of a newer release.
     """
     try:
-        marker = orjson.loads((path / _MARKER).read_bytes())
+        marker = orjson.loads((path / MARKER).read_bytes())
         role, version = str(marker["ridgeway"]), int(marker["format"])
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise WrongDataDirectory(f"{path / _MARKER} is damaged; restore the directory from a backup") from error
+        raise WrongDataDirectory(f"{path / MARKER} is damaged; restore the directory from a backup") from error
     if version > FORMAT_VERSION:
         raise WrongDataDirectory(f"{path} was written by a newer release (format {version}); upgrade ridgeway")
     return role
@@ -143,7 +160,12 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _require_private(path: Path) -> None:
+def require_private(path: Path) -> None:
+    """Check that a directory is ours; others' permission to read it is taken away.
+
+    Raises:
+        DataDirectoryError: it is missing, not ours, or others may write to it.
+    """
     try:
         status = path.stat()
     except FileNotFoundError as error:

@@ -47,7 +47,8 @@ class Coordinator:
         with directory.locked():
             database = SqliteDatabase(open_ledger(str(process.root / LEDGER_FILE)))
             founded = open_federation(directory, database, self.wishes, lambda: self.embedder.fingerprint, now())
-            services = services_of(founded, Addresses(lambda: MEMBERS, lambda: ENROLMENT), now, NoCoordinatorObserver())
+            addresses = Addresses(lambda: MEMBERS, lambda: ENROLMENT)
+            services = services_of(founded, directory, addresses, now, NoCoordinatorObserver())
             self.process, self.founded, self.services = process, founded, services
             for address, handlers in (
                 (MEMBERS, services.federation.handlers()),
