@@ -59,11 +59,12 @@ CHUNKS_IN_FLIGHT_MAX = 8
 CHUNKS_IN_FLIGHT_PER_PEER_MAX = 2
 # Peers remembered as holding one payload.
 SOURCES_MAX = 8
-# A chunk of 512 KiB takes 4 s at 1 Mbit/s; the time doubles with each loss.
-CHUNK_TIMEOUT_S = 5.0
+# A chunk is awaited for a second and its time at 1 Mbit/s, 5 s if it has 512 KiB; twice as long after four losses.
+CHUNK_PATIENCE_S = 1.0
+CHUNK_BYTES_PER_S = 128 * 1024
 CHUNK_TIMEOUT_MAX_S = 60.0
 # A peer that said it does not hold a payload is not asked again for so long.
-ABSENCE_S = 5.0
+ABSENCE_S = 2.0
 # Chunks that one frame may ask for.
 CHUNK_PLACES_MAX = 16
 

@@ -14,8 +14,9 @@ from ridgeway.gossip.effects import Abandon, CompletePayload, Expect, StoreChunk
 from ridgeway.gossip.frame_check import ImproperFrame
 from ridgeway.gossip.limits import (
     ABSENCE_S,
+    CHUNK_BYTES_PER_S,
+    CHUNK_PATIENCE_S,
     CHUNK_TIMEOUT_MAX_S,
-    CHUNK_TIMEOUT_S,
     CHUNKS_IN_FLIGHT_MAX,
     CHUNKS_IN_FLIGHT_PER_PEER_MAX,
     PENDING_MAX,
@@ -214,7 +215,8 @@ class Transfers:
                 self._post.send(member, chunk_request=ChunkRequest(tuple(places)))
 
     def _ask(self, transfer: _Transfer, index: int, source: str) -> None:
-        patience_s = min(CHUNK_TIMEOUT_MAX_S, CHUNK_TIMEOUT_S * 2.0 ** (transfer.losses // 4))
+        usual_s = CHUNK_PATIENCE_S + transfer.payload.chunk_length(index) / CHUNK_BYTES_PER_S
+        patience_s = min(CHUNK_TIMEOUT_MAX_S, usual_s * 2.0 ** min(transfer.losses // 4, 10))
         asked = transfer.asked[index] = _Asked(source, self._post.now_s + patience_s)
         self._in_flight[source] = self._in_flight.get(source, 0) + 1
 
