@@ -105,6 +105,9 @@ class GossipHost:
         self.total = sum(value_of(entry.record) for entry in restored.held)
         self.world.announce(self)
         self._compute_sum()
+        own = self.store.held.get(self.owner.key)
+        if self.owner.sequence and self.up and (own is None or value_of(own.record) != self.owner.value):
+            self.publish()
 
     def stop(self) -> None:
         """End the process at once; what was not synced is lost or not."""
@@ -131,6 +134,8 @@ class GossipHost:
 
     def publish(self) -> None:
         """Sign the owner's wish and let it count."""
+        own = self.store.held.get(self.owner.key)
+        self.owner.sequence = max(self.owner.sequence, own.record.sequence if own is not None else 0)
         record = self.owner.next_record()
         payload = self.owner.payload
         if payload is not None:
@@ -139,7 +144,10 @@ class GossipHost:
 
     def arrive(self, source: str, data: bytes) -> None:
         """Bytes came."""
-        if self.peer is None or source not in self.links:
+        if self.peer is None:
+            return
+        if source not in self.links:
+            self.world.refuse(source, self.name)
             return
         try:
             frame = decode(PeerFrame, data)

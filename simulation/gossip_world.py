@@ -80,9 +80,7 @@ class GossipWorld:
         links = sorted(host.links)
         host.stop()
         for other in links:
-            if power:
-                self.hosts[other].links.discard(name)
-            else:
+            if not power:
                 self.scheduler.after(RESET_S, partial(self._reset, other, name))
 
     def connect(self, source: str, target: str) -> None:
@@ -100,6 +98,10 @@ class GossipWorld:
         delay_s = self.network.delay_s(source)
         self.scheduler.after(delay_s, partial(self._ended, target, source, clean))
 
+    def refuse(self, source: str, target: str) -> None:
+        """Something came over a stream that its receiver knows nothing of any more."""
+        self.scheduler.after(RESET_S, partial(self._reset, source, target))
+
     def check_sent(self, host: GossipHost, frame: PeerFrame) -> None:
         """Nothing is told to others that is not durable."""
         if not self.checked:
@@ -111,8 +113,8 @@ class GossipWorld:
         if frame.reconciliation is not None:
             records = frame.reconciliation.records
         for record in records:
-            held = host.store.held.get(record.key)
-            durable = held is not None and held.digest == gossip_digest(record)
+            known = (host.store.held.get(record.key), host.store.pending.get(record.key))
+            durable = any(entry is not None and entry.digest == gossip_digest(record) for entry in known)
             claim(durable, f"a record of {record.key} was told that is not durable")
 
     def store_payload(self, store: GossipStore, payload: bytes) -> None:
