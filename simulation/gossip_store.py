@@ -38,7 +38,8 @@ class GossipStore:
         """Replace entries, in one transaction."""
         for entry in entries:
             self.held[entry.key] = entry
-            self.pending.pop(entry.key, None)
+            if self.pending.get(entry.key) == entry:
+                del self.pending[entry.key]
         self._root = None
 
     def withhold(self, entries: Iterable[Entry]) -> None:

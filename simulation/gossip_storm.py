@@ -20,7 +20,8 @@ from ridgeway.simulation.gossip_world import GossipWorld
 from ridgeway.simulation.network import CALM, Weather
 
 STORM_S = 8.0
-# Until all is settled after the storm: attempts to connect run out (10 s), payloads that nobody has are given up (60 s).
+# Until all is settled after the storm: attempts to connect run out (10 s), payloads that nobody has are given up
+# (60 s).
 SETTLE_S = 120.0
 
 
