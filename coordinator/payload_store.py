@@ -195,6 +195,6 @@ class StagedPayload:
         self._disk.shutdown(wait=False)
 
     def _sync(self) -> None:
-        """Begin to make durable what is written by now; a failure of the last time is raised, as it is told only once."""
+        """Begin to make durable what is written by now; raises what failed last time."""
         self._syncing.result()
         self._syncing = self._disk.submit(os.fdatasync, self._descriptor)

@@ -21,8 +21,13 @@ def rounds() -> Any:
 async def test_an_owner_without_a_stream_is_not_waited_for() -> None:
     """Found by seed 205 of the simulator: it went after its shares and before its vector, and the round never ended."""
     lost: list[str] = []
+
+    def lose(owner: str, _: float) -> list[object]:
+        lost.append(owner)
+        return []
+
     one = rounds()
-    one._round = SimpleNamespace(lost=lambda owner, _: lost.append(owner) or [])
+    one._round = SimpleNamespace(lost=lose)
     one._send([("alpha", m.RoundOrder(input_wanted=m.InputWanted()))])
     assert lost == ["alpha"]
 
