@@ -95,6 +95,7 @@ class ContributionBody:
     payload_bytes: int = 0
     chunk_digests: tuple[bytes, ...] = ()
     bytes_per_number: int = 0
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class WithdrawalBody:
     owner: str = ""
     domain: str = ""
     sequence: int = 0
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -731,3 +733,126 @@ class NodeStatus:
     manifest_json: bytes = b""
     waiting: str = ""
     identity_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CharterBody:
+    """What the authority founded."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    manifest_json: bytes = b""
+    authority_public_key: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantBody:
+    """An owner is an administrator, or no longer."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    sequence: int = 0
+    identity_public_key: bytes = b""
+    issuer_certificate_pem: bytes = b""
+    active: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipBody:
+    """An identity key is an owner's."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    identity_public_key: bytes = b""
+    stated_unix_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictBody:
+    """An owner is a member no longer, or the authority says that it is one still."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    sequence: int = 0
+    issuer: str = ""
+    state: MemberState = MemberState.UNSPECIFIED
+    confirmed_issuer: str = ""
+    stated_unix_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DepartureBody:
+    """An owner leaves."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    stated_unix_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileBody:
+    """Where an owner's node is, and its experts."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    sequence: int = 0
+    address: str = ""
+    enrolment_address: str = ""
+    experts: tuple[Expert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationBody:
+    """Who holds the one-time key may become this owner."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    one_time_public_key: bytes = b""
+    expires_unix_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequestBody:
+    """An owner asks for a certificate."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    sequence: int = 0
+    identity_public_key: bytes = b""
+    signing_request_pem: bytes = b""
+    issuer_request_pem: bytes = b""
+    invitation: SignedRecord | None = None
+    redemption: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateBody:
+    """An owner's certificate."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    sequence: int = 0
+    certifier: str = ""
+    certificate_chain_pem: bytes = b""

@@ -104,7 +104,7 @@ class SignedRecord(_message.Message):
     def __init__(self, body: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class ContributionBody(_message.Message):
-    __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence", "manifest_digest", "rows", "payload_bytes", "chunk_digests", "bytes_per_number")
+    __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence", "manifest_digest", "rows", "payload_bytes", "chunk_digests", "bytes_per_number", "generation")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
@@ -115,6 +115,7 @@ class ContributionBody(_message.Message):
     PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
     CHUNK_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     BYTES_PER_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     federation_id: str
     owner: str
@@ -125,21 +126,24 @@ class ContributionBody(_message.Message):
     payload_bytes: int
     chunk_digests: _containers.RepeatedScalarFieldContainer[bytes]
     bytes_per_number: int
-    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., domain: _Optional[str] = ..., sequence: _Optional[int] = ..., manifest_digest: _Optional[bytes] = ..., rows: _Optional[int] = ..., payload_bytes: _Optional[int] = ..., chunk_digests: _Optional[_Iterable[bytes]] = ..., bytes_per_number: _Optional[int] = ...) -> None: ...
+    generation: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., domain: _Optional[str] = ..., sequence: _Optional[int] = ..., manifest_digest: _Optional[bytes] = ..., rows: _Optional[int] = ..., payload_bytes: _Optional[int] = ..., chunk_digests: _Optional[_Iterable[bytes]] = ..., bytes_per_number: _Optional[int] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class WithdrawalBody(_message.Message):
-    __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence")
+    __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence", "generation")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     federation_id: str
     owner: str
     domain: str
     sequence: int
-    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., domain: _Optional[str] = ..., sequence: _Optional[int] = ...) -> None: ...
+    generation: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., domain: _Optional[str] = ..., sequence: _Optional[int] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class ContributeRequest(_message.Message):
     __slots__ = ("record", "chunk")
@@ -870,3 +874,177 @@ class NodeDomain(_message.Message):
     committed: bool
     budget_spent: float
     def __init__(self, domain: _Optional[str] = ..., location: _Optional[str] = ..., sequence: _Optional[int] = ..., rows: _Optional[int] = ..., committed: bool = ..., budget_spent: _Optional[float] = ...) -> None: ...
+
+class CharterBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "manifest_json", "authority_public_key")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
+    AUTHORITY_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    manifest_json: bytes
+    authority_public_key: bytes
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., authority_public_key: _Optional[bytes] = ...) -> None: ...
+
+class GrantBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "sequence", "identity_public_key", "issuer_certificate_pem", "active")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_CERTIFICATE_PEM_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    sequence: int
+    identity_public_key: bytes
+    issuer_certificate_pem: bytes
+    active: bool
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., sequence: _Optional[int] = ..., identity_public_key: _Optional[bytes] = ..., issuer_certificate_pem: _Optional[bytes] = ..., active: bool = ...) -> None: ...
+
+class MembershipBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "identity_public_key", "stated_unix_ms")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    STATED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    identity_public_key: bytes
+    stated_unix_ms: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., identity_public_key: _Optional[bytes] = ..., stated_unix_ms: _Optional[int] = ...) -> None: ...
+
+class VerdictBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "sequence", "issuer", "state", "confirmed_issuer", "stated_unix_ms")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMED_ISSUER_FIELD_NUMBER: _ClassVar[int]
+    STATED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    sequence: int
+    issuer: str
+    state: MemberState
+    confirmed_issuer: str
+    stated_unix_ms: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., sequence: _Optional[int] = ..., issuer: _Optional[str] = ..., state: _Optional[_Union[MemberState, str]] = ..., confirmed_issuer: _Optional[str] = ..., stated_unix_ms: _Optional[int] = ...) -> None: ...
+
+class DepartureBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "stated_unix_ms")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    STATED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    stated_unix_ms: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., stated_unix_ms: _Optional[int] = ...) -> None: ...
+
+class ProfileBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "sequence", "address", "enrolment_address", "experts")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ENROLMENT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    EXPERTS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    sequence: int
+    address: str
+    enrolment_address: str
+    experts: _containers.RepeatedCompositeFieldContainer[Expert]
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., sequence: _Optional[int] = ..., address: _Optional[str] = ..., enrolment_address: _Optional[str] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ...) -> None: ...
+
+class InvitationBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "one_time_public_key", "expires_unix_ms")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    ONE_TIME_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    one_time_public_key: bytes
+    expires_unix_ms: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., one_time_public_key: _Optional[bytes] = ..., expires_unix_ms: _Optional[int] = ...) -> None: ...
+
+class CertificateRequestBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "sequence", "identity_public_key", "signing_request_pem", "issuer_request_pem", "invitation", "redemption")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    SIGNING_REQUEST_PEM_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_REQUEST_PEM_FIELD_NUMBER: _ClassVar[int]
+    INVITATION_FIELD_NUMBER: _ClassVar[int]
+    REDEMPTION_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    sequence: int
+    identity_public_key: bytes
+    signing_request_pem: bytes
+    issuer_request_pem: bytes
+    invitation: SignedRecord
+    redemption: bytes
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., sequence: _Optional[int] = ..., identity_public_key: _Optional[bytes] = ..., signing_request_pem: _Optional[bytes] = ..., issuer_request_pem: _Optional[bytes] = ..., invitation: _Optional[_Union[SignedRecord, _Mapping]] = ..., redemption: _Optional[bytes] = ...) -> None: ...
+
+class CertificateBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "sequence", "certifier", "certificate_chain_pem")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CERTIFIER_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_CHAIN_PEM_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    sequence: int
+    certifier: str
+    certificate_chain_pem: bytes
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., sequence: _Optional[int] = ..., certifier: _Optional[str] = ..., certificate_chain_pem: _Optional[bytes] = ...) -> None: ...
