@@ -97,7 +97,8 @@ class NotJoined(RidgewayError):
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What enrolment gave: who we are, and where the coordinator is."""
+    """What enrolment gave: who we are, and where the coordinator is; among peers instead, in which generation and by whom
+    we were let in."""
 
     owner: str
     federation_id: str
@@ -105,6 +106,8 @@ class Membership:
     manifest_json: str
     embedder: str
     left: bool = False
+    generation: int = 0
+    issuer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -703,6 +703,20 @@ class RoundOutcome(_message.Message):
     sum_digest: bytes
     def __init__(self, committed: bool = ..., reason: _Optional[str] = ..., sum_digest: _Optional[bytes] = ...) -> None: ...
 
+class GreetRequest(_message.Message):
+    __slots__ = ("nonce",)
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    nonce: bytes
+    def __init__(self, nonce: _Optional[bytes] = ...) -> None: ...
+
+class GreetResponse(_message.Message):
+    __slots__ = ("nonce", "signature")
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    nonce: bytes
+    signature: bytes
+    def __init__(self, nonce: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
 class PeerFrame(_message.Message):
     __slots__ = ("format_version", "updates", "digest", "reconciliation", "chunk_request", "chunk", "chunk_absence", "probe")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -994,7 +1008,7 @@ class GetNodeStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class NodeStatus(_message.Message):
-    __slots__ = ("owner", "federation_id", "coordinator_address", "connected", "router_version", "router_received_unix_ms", "certificate_expires_unix_ms", "domains", "last_error", "manifest_json", "waiting", "identity_sha256")
+    __slots__ = ("owner", "federation_id", "coordinator_address", "connected", "router_version", "router_received_unix_ms", "certificate_expires_unix_ms", "domains", "last_error", "manifest_json", "waiting", "identity_sha256", "gossip")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     COORDINATOR_ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -1007,6 +1021,7 @@ class NodeStatus(_message.Message):
     MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_SHA256_FIELD_NUMBER: _ClassVar[int]
+    GOSSIP_FIELD_NUMBER: _ClassVar[int]
     owner: str
     federation_id: str
     coordinator_address: str
@@ -1019,7 +1034,60 @@ class NodeStatus(_message.Message):
     manifest_json: bytes
     waiting: str
     identity_sha256: str
-    def __init__(self, owner: _Optional[str] = ..., federation_id: _Optional[str] = ..., coordinator_address: _Optional[str] = ..., connected: bool = ..., router_version: _Optional[int] = ..., router_received_unix_ms: _Optional[int] = ..., certificate_expires_unix_ms: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[NodeDomain, _Mapping]]] = ..., last_error: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., waiting: _Optional[str] = ..., identity_sha256: _Optional[str] = ...) -> None: ...
+    gossip: GossipStatus
+    def __init__(self, owner: _Optional[str] = ..., federation_id: _Optional[str] = ..., coordinator_address: _Optional[str] = ..., connected: bool = ..., router_version: _Optional[int] = ..., router_received_unix_ms: _Optional[int] = ..., certificate_expires_unix_ms: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[NodeDomain, _Mapping]]] = ..., last_error: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., waiting: _Optional[str] = ..., identity_sha256: _Optional[str] = ..., gossip: _Optional[_Union[GossipStatus, _Mapping]] = ...) -> None: ...
+
+class GossipStatus(_message.Message):
+    __slots__ = ("root", "records", "pending", "sum_digest", "weights_digest", "peers", "refused", "administrator", "authority", "faults", "address")
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    ADMINISTRATOR_FIELD_NUMBER: _ClassVar[int]
+    AUTHORITY_FIELD_NUMBER: _ClassVar[int]
+    FAULTS_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    root: bytes
+    records: int
+    pending: int
+    sum_digest: bytes
+    weights_digest: bytes
+    peers: _containers.RepeatedCompositeFieldContainer[PeerStatus]
+    refused: int
+    administrator: bool
+    authority: bool
+    faults: _containers.RepeatedScalarFieldContainer[str]
+    address: str
+    def __init__(self, root: _Optional[bytes] = ..., records: _Optional[int] = ..., pending: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., weights_digest: _Optional[bytes] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., refused: _Optional[int] = ..., administrator: bool = ..., authority: bool = ..., faults: _Optional[_Iterable[str]] = ..., address: _Optional[str] = ...) -> None: ...
+
+class PeerStatus(_message.Message):
+    __slots__ = ("owner", "state", "linked", "incarnation", "in_step", "last_exchange_unix_ms", "sum_digest", "weights_digest", "differs", "offences", "address")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    LINKED_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    IN_STEP_FIELD_NUMBER: _ClassVar[int]
+    LAST_EXCHANGE_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DIFFERS_FIELD_NUMBER: _ClassVar[int]
+    OFFENCES_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    state: PeerState
+    linked: bool
+    incarnation: int
+    in_step: bool
+    last_exchange_unix_ms: int
+    sum_digest: bytes
+    weights_digest: bytes
+    differs: bool
+    offences: int
+    address: str
+    def __init__(self, owner: _Optional[str] = ..., state: _Optional[_Union[PeerState, str]] = ..., linked: bool = ..., incarnation: _Optional[int] = ..., in_step: bool = ..., last_exchange_unix_ms: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., weights_digest: _Optional[bytes] = ..., differs: bool = ..., offences: _Optional[int] = ..., address: _Optional[str] = ...) -> None: ...
 
 class NodeDomain(_message.Message):
     __slots__ = ("domain", "location", "sequence", "rows", "committed", "budget_spent")
@@ -1210,3 +1278,23 @@ class CertificateBody(_message.Message):
     certifier: str
     certificate_chain_pem: bytes
     def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., sequence: _Optional[int] = ..., certifier: _Optional[str] = ..., certificate_chain_pem: _Optional[bytes] = ...) -> None: ...
+
+class DescribePeersRequest(_message.Message):
+    __slots__ = ("invitation",)
+    INVITATION_FIELD_NUMBER: _ClassVar[int]
+    invitation: SignedRecord
+    def __init__(self, invitation: _Optional[_Union[SignedRecord, _Mapping]] = ...) -> None: ...
+
+class DescribePeersResponse(_message.Message):
+    __slots__ = ("charter",)
+    CHARTER_FIELD_NUMBER: _ClassVar[int]
+    charter: SignedRecord
+    def __init__(self, charter: _Optional[_Union[SignedRecord, _Mapping]] = ...) -> None: ...
+
+class Admission(_message.Message):
+    __slots__ = ("waiting", "records")
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    waiting: str
+    records: _containers.RepeatedCompositeFieldContainer[GossipRecord]
+    def __init__(self, waiting: _Optional[str] = ..., records: _Optional[_Iterable[_Union[GossipRecord, _Mapping]]] = ...) -> None: ...

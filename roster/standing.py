@@ -3,7 +3,7 @@
 A pure function of the set of records, kept up to date record by record. The rules:
 
 1. An issuer's word stands while its grant is active; the authority's always does. A membership whose issuer's grant has
-   ended stands if the authority confirmed it.
+   ended stands if a verdict of the authority confirmed it.
 2. Of an owner's standing memberships the one of the highest generation is its present one; among several of one
    generation a confirmed one, then the authority's, then the one of the first issuer by name.
 3. A verdict is about a generation. The authority's decides; otherwise one standing verdict is enough, evicted over
@@ -244,7 +244,7 @@ class Roster:
         confirmed = {
             (body.generation, body.confirmed_issuer)
             for body in bodies.values()
-            if isinstance(body, m.VerdictBody) and not body.issuer and body.state is State.ACTIVE
+            if isinstance(body, m.VerdictBody) and not body.issuer and body.confirmed_issuer
         }
         memberships = [body for body in bodies.values() if isinstance(body, m.MembershipBody)]
         standing = [b for b in memberships if self._stands(b.issuer) or (b.generation, b.issuer) in confirmed]
