@@ -8,8 +8,8 @@ from ridgeway.proto.messages import PeerFrame, PeerState
 
 @dataclass(frozen=True, slots=True)
 class Persist:
-    """Make these records durable (one transaction, synced): each replaces the one before under its key, if it is
-    greater. From here on they are acknowledged and passed on, so nothing that follows may happen before."""
+    """Make these entries durable (one transaction, synced): each replaces the one before under its key, and is pending
+    no more. From here on they are acknowledged and passed on, so nothing that follows may happen before."""
 
     entries: tuple[Entry, ...]
 
@@ -66,14 +66,17 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """End all streams with a member, whoever opened them; `LinkLost` need not be reported.
+    """End all streams with a member, whoever opened them, after what is queued was sent; `LinkLost` need not be
+    reported.
 
     Attributes:
-        reason: a sentence, for the log and the stream's status.
+        peer: who.
+        reason: a sentence, for the log and the stream's status; empty: nothing is wrong (status OK), it only makes
+            room.
     """
 
     peer: str
-    reason: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,15 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class LinkLost:
-    """The last stream to a member ended, or a `Connect` failed."""
+    """The last stream to a member ended, or a `Connect` failed.
+
+    Attributes:
+        peer: who.
+        clean: the other side ended it in order (status OK), so nothing is wrong with it.
+    """
 
     peer: str
+    clean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +73,12 @@ class PayloadJudged:
     """What became of a `CompletePayload`.
 
     Attributes:
-        payload_digest: which.
-        valid: it is durable, and the trust layer found its numbers to be statistics. Not valid: the record is refused
-            for ever, as every honest peer refuses it.
+        digest: of its entry.
+        valid: the payload is durable, and the trust layer found its numbers to be statistics. Not valid: the record is
+            refused for ever, as every honest peer refuses it.
     """
 
-    payload_digest: bytes
+    digest: bytes
     valid: bool
 
 

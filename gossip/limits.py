@@ -74,6 +74,13 @@ LINKS_MAX_OVER_VIEW = 48
 # Frames of one peer: an exchange takes some five a second of each side, reconciliation and chunks twenty more.
 FRAMES_PER_S = 64.0
 FRAMES_BURST = 512
+# Chunks that one peer is served: 32 MiB a second.
+CHUNKS_SERVED_PER_S = 64.0
+CHUNKS_SERVED_BURST = 64
+# An incarnation may be so much above the one known: a liar cannot use up the numbers of somebody that must refute it.
+INCARNATION_STEP_MAX = 1 << 20
+# Attempts to connect that one look at the streams starts.
+DIALS_AT_ONCE = 16
 # Indirect probes and their answers that are remembered.
 PROBES_MAX = 256
 

@@ -16,7 +16,7 @@ class Parameters:
         probe_timeout_s: until a direct probe counts as unanswered and others are asked to probe.
         indirect_checks: so many others.
         suspicion_mult: the shortest suspicion lasts suspicion_mult * max(1, log10(N)) * probe_interval_s. memberlist:
-            4; 3 keeps detection among 100 peers under 10 s, and nobody is judged falsely at 10 % loss (docs/results.md).
+            4; with 3 a dead one of 100 peers is known within 10 s.
         suspicion_max_timeout_mult: and the longest so many times as long; independent accusers shorten it
             (Lifeguard).
         awareness_max_multiplier: the local health multiplier stays below this (Lifeguard).

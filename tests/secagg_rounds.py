@@ -68,7 +68,7 @@ class Rehearsal:
         invited = {node.owner: node.key.public_bytes for node in self.nodes}
         length = self.nodes[0].vector.size
         self.aggregator = Aggregator(self.terms, invited, self.min_cohort, lambda _: length, 0.0)
-        self._random = random.Random(self.seed)  # noqa: S311 - an order of delivery
+        self._random = random.Random(self.seed)
 
     def run(self) -> Sum | None:
         """To the end; None if the round was aborted."""

@@ -34,7 +34,7 @@ async def start(folder: Path, port: int, *options: str) -> Process:
 
 async def survive(folder: Path, seed: int) -> tuple[bytes, bytes, int]:
     """The whole scenario: the coordinator's digest at the end, the expected one, and how many operations there were."""
-    draw = random.Random(seed)  # noqa: S311 - a test's scenario
+    draw = random.Random(seed)
     embedder = load_embedder(str(write_toy_embedder(folder / "toy", dimension=DIMENSION - 1)))
     port = free_port()
     process = await start(folder, port, "--embedder", str(folder / "toy"), "--masking", "off")
@@ -43,7 +43,7 @@ async def survive(folder: Path, seed: int) -> tuple[bytes, bytes, int]:
         owner = Owner(f"owner-{i}")
         invitation = await administer(folder / "coordinator", rpc.INVITE, m.InviteRequest(owner.name, 600))
         await owner.enrol(invitation.token, embedder.fingerprint)
-        workers.append(TirelessOwner(owner, random.Random(draw.getrandbits(32))))  # noqa: S311
+        workers.append(TirelessOwner(owner, random.Random(draw.getrandbits(32))))
     stop = asyncio.Event()
     running = [asyncio.create_task(worker.run(stop)) for worker in workers]
     for _ in range(KILLS):

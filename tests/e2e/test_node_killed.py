@@ -83,7 +83,7 @@ async def test_nodes_killed_at_random_moments_neither_lose_nor_repeat(tmp_path: 
     async with nursery() as daemons, running(tmp_path / "coordinator", embedder=fingerprint) as coordinator:
         lives = {
             await coordinator.invite(owner): Life(owner, NodeHome(tmp_path / owner, embedder), daemons, dice)
-            for owner, dice in ((f"owner{i}", random.Random(SEED + i)) for i in range(NODES))  # noqa: S311 - dice
+            for owner, dice in ((f"owner{i}", random.Random(SEED + i)) for i in range(NODES))
         }
         for _ in range(KILLS_EACH):
             await asyncio.gather(*(life.live_and_die(token) for token, life in lives.items()))

@@ -150,7 +150,7 @@ async def replicas(folder: Path, ledger: str, *options: str) -> AsyncIterator[Re
 
 @pytest.mark.timeout(180)
 async def test_the_leader_killed_during_uploads_loses_nothing_and_doubles_nothing(tmp_path: Path, ledger: str) -> None:
-    draw = random.Random(SEED)  # noqa: S311 - a test's scenario
+    draw = random.Random(SEED)
     print(f"seed {SEED}")
     folder = toy.write_toy_embedder(tmp_path / "toy", dimension=DIMENSION - 1)
     async with replicas(tmp_path, ledger, "--embedder", str(folder), "--masking", "off") as coordinators:
@@ -158,7 +158,7 @@ async def test_the_leader_killed_during_uploads_loses_nothing_and_doubles_nothin
         for i in range(3):
             owner = Owner(f"owner-{i}")
             await owner.enrol(await coordinators.invite(owner.name), load_embedder(str(folder)).fingerprint)
-            owners.append(TirelessOwner(owner, random.Random(draw.getrandbits(32))))  # noqa: S311
+            owners.append(TirelessOwner(owner, random.Random(draw.getrandbits(32))))
         stop = asyncio.Event()
         running = [asyncio.create_task(owner.run(stop)) for owner in owners]
         for _ in range(KILLS):
@@ -180,7 +180,7 @@ async def test_the_leader_killed_during_uploads_loses_nothing_and_doubles_nothin
 
 @pytest.mark.timeout(180)
 async def test_the_leader_killed_during_masked_rounds(tmp_path: Path, ledger: str) -> None:
-    draw = random.Random(SEED)  # noqa: S311 - a test's scenario
+    draw = random.Random(SEED)
     folder = toy.write_toy_embedder(tmp_path / "toy")
     names = ("alpha", "beta", "gamma")
     options = ("--embedder", str(folder), "--features", "tokens")

@@ -130,7 +130,7 @@ def test_the_ridge_solution_solves_its_equations(made: list[tuple[str, list[str]
 @settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32))
 def test_cross_validation_picks_what_brute_force_over_explicit_rows_picks(seed: int) -> None:
-    draw = random.Random(seed)  # noqa: S311 - a test's data
+    draw = random.Random(seed)
     made = [
         (domain, [" ".join(draw.choices(WORDS[start : start + 24], k=30))])
         for start, domain in ((0, "law"), (6, "math"), (12, "code"))

@@ -24,6 +24,7 @@ PACKAGES = {
     "cli",
     "samples",
     "secagg",
+    "simulation",
     "web",
 }
 
@@ -48,7 +49,8 @@ ALLOWED = {
     "node": BOTH_DAEMONS,
     "gateway": {"core", "crypto", "proto", "embedders", "runtime", "node"},
     "baselines": {"core", "proto"},
-    "cli": PACKAGES - {"cli"},
+    "cli": PACKAGES - {"cli", "simulation"},
+    "simulation": PACKAGES - {"cli", "gateway", "simulation"},
 }
 
 # crypto knows of the core only how to fail and how numbers are encoded.
