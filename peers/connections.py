@@ -57,12 +57,14 @@ class Stream:
         outbox: what is to be sent.
         ended: set when it is to end.
         reason: why, if we end it.
+        clean: the other side ended it in order.
     """
 
     peer: str
     outbox: Outbox
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = ""
+    clean: bool = False
 
     def end(self, reason: str = "") -> None:
         """End it."""
@@ -72,14 +74,12 @@ class Stream:
         self.outbox.filled.set()
 
     async def outgoing(self) -> AsyncIterator[bytes]:
-        """Frames to write, until the stream ends."""
-        while not self.ended.is_set():
+        """Frames to write; once the stream is to end, what was queued before."""
+        while self.outbox.frames or not self.ended.is_set():
             await self.outbox.filled.wait()
-            if self.ended.is_set():
-                break
             if self.outbox.frames:
                 yield self.outbox.take()
-            else:
+            elif not self.ended.is_set():
                 self.outbox.filled.clear()
 
 
@@ -130,7 +130,7 @@ class Connections:
             if not streams:
                 del self._streams[stream.peer]
                 self._outboxes.pop(stream.peer, None)
-                await self._report(LinkLost(stream.peer))
+                await self._report(LinkLost(stream.peer, stream.clean))
 
     async def receive(self, stream: Stream, data: bytes) -> None:
         """Take in what came over a stream."""

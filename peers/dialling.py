@@ -22,6 +22,9 @@ from ridgeway.runtime.tls import MemberTls, member_channel
 
 _log = logging.getLogger("ridgeway.peers")
 
+# A peer that takes nothing for so long is not there any more.
+WRITE_WAIT_S = 30.0
+GOODBYE_S = 2.0
 PROOF_KEY = "ridgeway-proof-bin"
 NONCE_KEY = "ridgeway-nonce-bin"
 
@@ -123,25 +126,29 @@ class Dialler:
     async def _converse(self, call: Any, stream: Stream) -> None:
         writing = asyncio.create_task(_write(call, stream))
         reading = asyncio.create_task(self._read(call, stream))
-        ending = asyncio.create_task(stream.ended.wait())
-        tasks = {writing, reading, ending}
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if stream.ended.is_set():
+                # We end it: the other side reads to the end and says so.
+                await asyncio.wait({reading}, timeout=GOODBYE_S)
         finally:
-            for task in tasks:
+            for task in (writing, reading):
                 task.cancel()
             call.cancel()
+            await asyncio.wait({writing, reading})
             await self._connections.detach(stream)
-            await asyncio.wait(tasks)
-            for task in tasks:
+            for task in (writing, reading):
                 if not task.cancelled() and isinstance(error := task.exception(), grpc.aio.AioRpcError):
                     self._note(stream.peer, translated(error, stream.peer))
 
     async def _read(self, call: Any, stream: Stream) -> None:
         async for data in call:
             await self._connections.receive(stream, data)
+        stream.clean = True
 
 
 async def _write(call: Any, stream: Stream) -> None:
     async for data in stream.outgoing():
-        await call.write(data)
+        async with asyncio.timeout(WRITE_WAIT_S):
+            await call.write(data)
+    await call.done_writing()

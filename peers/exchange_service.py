@@ -110,5 +110,6 @@ class ExchangeService:
         try:
             async for data in frames:
                 await self._connections.receive(stream, data)
+            stream.clean = True
         finally:
             stream.end()
