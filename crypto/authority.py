@@ -81,6 +81,11 @@ class CertificateAuthority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
+    @staticmethod
+    def fingerprint_of(certificate_pem: bytes) -> bytes:
+        """`fingerprint` of an authority whose certificate alone is at hand, 32 bytes."""
+        return x509.load_pem_x509_certificate(certificate_pem).fingerprint(hashes.SHA256())
+
     @property
     def fingerprint(self) -> bytes:
         """SHA-256 of the certificate's DER: what an invitation pins, 32 bytes."""

@@ -14,7 +14,7 @@ from ridgeway.errors import RidgewayError
 from ridgeway.manifest import Manifest, Masking
 from ridgeway.node import enrolment
 from ridgeway.node.contribution import Computed, DomainError, Workshop, compute, signer
-from ridgeway.node.delivery import Delivery, OnProgress, withdrawal_signer
+from ridgeway.node.delivery import CoordinatorDelivery, Delivery, OnProgress, withdrawal_signer
 from ridgeway.node.hold_outs import HoldOuts
 from ridgeway.node.link import Link, read_tls
 from ridgeway.node.persistence import persist
@@ -51,9 +51,13 @@ class Agent:
         routers: the newest router.
         rounds: our part in rounds of secure aggregation.
         link: the connection; None until it is needed.
+        payloads: the folder with those of our records.
         unsettled: set while the state may hold something that the coordinator does not have.
         on_membership: called when the node joined or left.
+        seen_by: who sees an owner's sums where they are not masked.
     """
+
+    seen_by = "the coordinator"
 
     def __init__(self, directory: DataDirectory, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.directory = directory
@@ -64,7 +68,7 @@ class Agent:
         self.unsettled.set()
         self.on_membership: Callable[[], None] = lambda: None
         self._now = now
-        self._payloads = directory.folder("payloads")
+        self.payloads = directory.folder("payloads")
         self.hold_outs = HoldOuts(directory.folder("hold-outs"))
         self.rounds = Rounds(RoundState(self.state))
         self._embedder: Embedder | None = None
@@ -98,7 +102,7 @@ class Agent:
         """
         owner = self.state.require_membership().owner
         identity = enrolment.identity(self.directory)
-        return Standing(owner, self.manifest(), identity, self._payloads, lambda: read_roster(self.directory))
+        return Standing(owner, self.manifest(), identity, self.payloads, lambda: read_roster(self.directory))
 
     async def embedder(self) -> Embedder:
         """The embedder that the membership names, loaded once.
@@ -107,7 +111,7 @@ class Agent:
             NotJoined, EmbedderError: there is none.
         """
         if self._embedder is None:
-            self._embedder = await self._as_agreed(await _load(self._latest_membership().embedder))
+            self._embedder = await self._as_agreed(await load(self._latest_membership().embedder))
         return self._embedder
 
     async def _as_agreed(self, embedder: Embedder) -> Embedder:
@@ -127,6 +131,14 @@ class Agent:
             self.link = Link(membership.member_address, read_tls(self.directory))
         self.link.require_valid(self._now())
         return self.link
+
+    def delivery(self) -> Delivery:
+        """What brings our records where they count.
+
+        Raises:
+            NotJoined, CredentialMissing, CertificateExpired: there is nowhere to bring them.
+        """
+        return CoordinatorDelivery(self.state, self.connect(), enrolment.identity(self.directory), self.payloads)
 
     async def _disconnect(self) -> None:
         link, self.link = self.link, None
@@ -155,7 +167,7 @@ class Agent:
     async def _enrol(self, request: m.JoinRequest, on_progress: OnProgress) -> None:
         on_progress(m.Progress(stage="enrol"))
         before = self.state.membership
-        embedder = await enrolment.enrol(self.directory, self.state, request.token, request.embedder, _load)
+        embedder = await self.admit(request, on_progress)
         self._embedder = await self._as_agreed(embedder)
         await self._disconnect()
         membership = self.state.require_membership()
@@ -167,8 +179,16 @@ class Agent:
         self.unsettled.clear()
         if not self.masked:
             seen = "sees your sums, with noise" if self.manifest().privacy else "can tell which words you use"
-            on_progress(m.Progress("warning", detail=f"masking is off: the coordinator {seen}"))
+            on_progress(m.Progress("warning", detail=f"masking is off: {self.seen_by} {seen}"))
         self.on_membership()
+
+    async def admit(self, request: m.JoinRequest, _: OnProgress) -> Embedder:
+        """Turn the request's token into a membership; the embedder that the federation computes with.
+
+        Raises:
+            RidgewayError: see `enrolment.enrol`.
+        """
+        return await enrolment.enrol(self.directory, self.state, request.token, request.embedder, load)
 
     async def leave(self, domain: str, on_progress: OnProgress) -> None:
         """Take one domain, or EVERYTHING, out of the sum; return when it is acknowledged.
@@ -189,13 +209,22 @@ class Agent:
                 on_progress(m.Progress("withdrawn", domain))
         await self._settle(set(), set(), on_progress)
 
+    async def ledger(self) -> tuple[dict[str, int], int]:
+        """What counts of us, sequence numbers by domain, and the smallest number that is free.
+
+        Raises:
+            Unreachable, Refused: the coordinator does not say.
+        """
+        membership = await self.connect().call(rpc.GET_MEMBERSHIP, m.GetMembershipRequest())
+        return {held.domain: held.sequence for held in membership.contributions}, membership.next_sequence
+
     async def _is_in_ledger(self, domain: str) -> bool:
         if domain in self.state.withdrawals():
             return True
         if domain in self.state.sources():
             return False
-        membership = await self.connect().call(rpc.GET_MEMBERSHIP, m.GetMembershipRequest())
-        if domain not in {contribution.domain for contribution in membership.contributions}:
+        ledger, _ = await self.ledger()
+        if domain not in ledger:
             raise UnknownSource(
                 f"this node does not contribute to {domain[:80]!r}; `ridgeway status` lists what it does"
             )
@@ -259,7 +288,7 @@ class Agent:
             Unreachable, Refused: something was not acknowledged.
         """
         async with self._changing:
-            delivery = Delivery(self.state, self.connect(), enrolment.identity(self.directory), self._payloads)
+            delivery = self.delivery()
             if not (self.masked and self.state.last_committed()):
                 # What the masked sum holds of us goes out of it by a round; only then may we leave.
                 await delivery.withdrawals(on_progress)
@@ -277,9 +306,8 @@ class Agent:
     async def _compare_with_ledger(self) -> None:
         if self.state.compared or self.masked:
             return
-        membership = await self.connect().call(rpc.GET_MEMBERSHIP, m.GetMembershipRequest())
-        ledger = {contribution.domain: contribution.sequence for contribution in membership.contributions}
-        self.state.compare(ledger, membership.next_sequence)
+        ledger, next_sequence = await self.ledger()
+        self.state.compare(ledger, next_sequence)
         for domain in sorted(ledger.keys() - self.state.sources().keys()):
             _log.warning("the sum still holds our %s, which has no source here; withdraw it with leave", domain)
 
@@ -322,8 +350,9 @@ class Agent:
             self.state.forget_uncommitted(domain)
             self.state.source_unchanged(domain, computed.source_fingerprint)
             return None
-        owner = self.state.require_membership().owner
-        sign = signer(enrolment.identity(self.directory), owner, manifest, domain, computed)
+        member = self.state.require_membership()
+        key = enrolment.identity(self.directory)
+        sign = signer(key, member.owner, manifest, domain, computed, member.generation)
         return self.state.prepare(
             domain, computed.rows, computed.payload, computed.source_fingerprint, sign, computed.release
         )
@@ -354,12 +383,12 @@ class Agent:
 
     def _workshop(self) -> Workshop:
         state = self.state
-        return Workshop(self._payloads, self.hold_outs, state.hold_out_key(), state.hold_out, state.releases())
+        return Workshop(self.payloads, self.hold_outs, state.hold_out_key(), state.hold_out, state.releases())
 
     def _remove_unnamed_payloads(self) -> None:
         named = self.state.payloads()
         self.hold_outs.keep_only(named)
-        for path in self._payloads.iterdir():
+        for path in self.payloads.iterdir():
             if path.name not in named:
                 path.unlink(missing_ok=True)
 
@@ -405,7 +434,8 @@ def is_member(state: NodeState) -> bool:
     return True
 
 
-async def _load(name: str) -> Embedder:
+async def load(name: str) -> Embedder:
+    """An embedder by name."""
     return await asyncio.to_thread(load_embedder, name)
 
 

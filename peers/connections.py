@@ -147,6 +147,7 @@ class Connections:
     def disconnect(self, peer: str, reason: str) -> None:
         """End every stream with a peer."""
         for stream in tuple(self._streams.get(peer, ())):
+            stream.clean = True
             stream.end(reason)
 
     def ignore(self, peer: str, seconds: float) -> None:
