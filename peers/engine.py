@@ -9,8 +9,9 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -101,6 +102,7 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="records")
         self._known: dict[str, str] = {}
+        self._adopting: set[bytes] = set()
         held, restored = self._restored()
         self._machine = Peer(owner, TrustJudge(charter), random.SystemRandom(), restored)
         self.roster.take(held)
@@ -150,6 +152,21 @@ class Engine:
     def holders(self, key: RecordKey) -> int:
         """How many others are known to hold what counts here under a key; 0 if nothing does."""
         return self._machine.holders(str(key)) if self._machine.held(str(key)) else 0
+
+    @contextmanager
+    def adopting(self, payload_digest: bytes) -> Iterator[None]:
+        """Keep a payload whose record is about to be published."""
+        self._adopting.add(payload_digest)
+        try:
+            yield
+        finally:
+            self._adopting.discard(payload_digest)
+
+    async def forget_payloads(self, needed: set[bytes]) -> None:
+        """Remove payloads that neither a record nor the sum needs."""
+        awaited = {e.payload.digest for e in self._machine.pending() if e.payload is not None}
+        held = {e.payload.digest for e in self._machine.entries() if e.payload is not None}
+        await self.on_disk(self.payloads.keep_only, held | awaited | needed | self._adopting, awaited)
 
     @property
     def machine(self) -> Peer:
