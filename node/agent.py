@@ -394,6 +394,14 @@ class Agent:
 
     # Status
 
+    async def federation_status(self) -> m.FederationStatus:
+        """The federation as whoever adds up sees it.
+
+        Raises:
+            Unreachable, Refused: it does not say.
+        """
+        return await self.connect().call(rpc.GET_STATUS, m.GetStatusRequest())
+
     def status(self, connected: bool, last_error: str) -> m.NodeStatus:
         """The node as it sees itself."""
         membership = self.state.membership

@@ -97,8 +97,7 @@ class NotJoined(RidgewayError):
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What enrolment gave: who we are, and where the coordinator is; among peers instead, in which generation and by whom
-    we were let in."""
+    """What enrolment gave: who we are, and where the coordinator is; among peers instead generation and issuer."""
 
     owner: str
     federation_id: str

@@ -106,7 +106,9 @@ class Administration:
         if not timedelta(0) < lifetime <= LIFETIME_MAX:
             raise CannotInvite(f"an invitation may live up to {LIFETIME_MAX.days} days; choose another --expires")
         if not doors:
-            raise CannotInvite("no member's node can be dialled; start this one with --listen, and --advertise if needed")
+            raise CannotInvite(
+                "no member's node can be dialled; start this one with --listen, and --advertise if needed"
+            )
         member = self._roster.member(owner)
         if member is not None and member.active:
             raise CannotInvite(f"{owner} is a member already; evict or revoke it first if it lost its data directory")
@@ -147,9 +149,9 @@ class Administration:
         if member is None or not member.active or member.key != key:
             return
         answered = member.certificate is not None and member.certificate.sequence >> 16 >= request.sequence
-        if not answered and member.identity_public_key == request.identity_public_key:
-            if to_others or request.issuer in {self.issuer, ""}:
-                yield from self._certificate(request, now)
+        own = to_others or request.issuer in {self.issuer, ""}
+        if own and not answered and member.identity_public_key == request.identity_public_key:
+            yield from self._certificate(request, now)
 
     def _is_invited(self, request: m.CertificateRequestBody, now: datetime) -> bool:
         """Each invitation lets one identity key in: whoever's request is here first; the membership remembers it."""

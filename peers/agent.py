@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -34,6 +34,7 @@ class PeerAgent(Agent):
 
     Attributes:
         addresses: where this node can be dialled, by members and by newcomers; empty strings: nowhere.
+        ask_federation: how to learn the federation's status; None if no daemon runs.
     """
 
     seen_by = "every member"
@@ -41,6 +42,7 @@ class PeerAgent(Agent):
     def __init__(self, directory: DataDirectory, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         super().__init__(directory, now)
         self.addresses = ("", "")
+        self.ask_federation: Callable[[], Awaitable[m.FederationStatus]] | None = None
         self._time = now
         self._engine: Engine | None = None
         self._up = asyncio.Event()
@@ -77,6 +79,16 @@ class PeerAgent(Agent):
         """
         engine, key = self.require_engine(), identity(self.directory)
         return PeerDelivery(self.state, engine, key, self.payloads, self.addresses, self._time)
+
+    async def federation_status(self) -> m.FederationStatus:
+        """The federation as this node's records say.
+
+        Raises:
+            EngineMissing: no daemon runs.
+        """
+        if self.ask_federation is None:
+            raise EngineMissing("this node's daemon does not run; start `ridgeway node`")
+        return await self.ask_federation()
 
     async def admit(self, request: m.JoinRequest, on_progress: OnProgress) -> Embedder:
         """Turn the request's token into a membership; the embedder that the federation computes with.

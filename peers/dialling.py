@@ -112,9 +112,7 @@ class Dialler:
         member = require_member(peer, self._find)
         shown, nonce, we = fingerprint(tls.certificate_pem), secrets.token_bytes(NONCE_BYTES), self._we
         greeted = await rpc.call(channel, rpc.GREET, m.GreetRequest(nonce), timeout_s=self._timeout_s)
-        check_greeting(
-            member.identity_public_key, greeted.signature, we.federation_id, peer, we.owner, shown, nonce
-        )
+        check_greeting(member.identity_public_key, greeted.signature, we.federation_id, peer, we.owner, shown, nonce)
         proof = sign_greeting(we.identity, we.federation_id, we.owner, peer, shown, greeted.nonce)
         start = channel.stream_stream(rpc.EXCHANGE.path)
         call = start(metadata=((PROOF_KEY, proof), (NONCE_KEY, greeted.nonce)))

@@ -69,9 +69,7 @@ class EnrolmentService:
         if not self._bucket.take(asyncio.get_running_loop().time()):
             raise TooManyAttempts("this node is busy with newcomers; try again in a few seconds")
 
-    async def describe(
-        self, request: m.DescribePeersRequest, _: grpc.aio.ServicerContext
-    ) -> m.DescribePeersResponse:
+    async def describe(self, request: m.DescribePeersRequest, _: grpc.aio.ServicerContext) -> m.DescribePeersResponse:
         """The charter, for the holder of an invitation, used or not."""
         self._admit()
         self._check(request.invitation)
@@ -102,7 +100,9 @@ class EnrolmentService:
         except RidgewayError as error:
             raise InvitationRefused("no administrator gave out this invitation; ask for a new one") from error
         if grant is None or not grant.active:
-            raise InvitationRefused(f"{issuer[:80]} is no administrator that this node knows of; ask for a new invitation")
+            raise InvitationRefused(
+                f"{issuer[:80]} is no administrator that this node knows of; ask for a new invitation"
+            )
         return open_signed(m.InvitationBody, shown, grant.identity_public_key, self._engine.charter.federation_id)
 
     def _request(self, record: m.GossipRecord) -> tuple[m.CertificateRequestBody, RecordKey]:
@@ -138,8 +138,8 @@ class EnrolmentService:
                     await self._engine.changed.wait()
         except TimeoutError as error:
             raise AdministratorAway(
-                f"{key.issuer.rpartition('.')[0]}, who invited {key.owner}, does not answer: its node must be online, and"
-                " only its newest invitation works; try again, the request waits there"
+                f"{key.issuer.rpartition('.')[0]}, who invited {key.owner}, does not answer: its node must be online,"
+                " and only its newest invitation works; try again, the request waits there"
             ) from error
 
     def _introduction(self, key: RecordKey) -> tuple[m.GossipRecord, ...]:

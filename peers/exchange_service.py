@@ -49,13 +49,9 @@ class ExchangeService:
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What the server registers; frames as bytes, so that what cannot be read is counted against its sender."""
-        greet = grpc.unary_unary_rpc_method_handler(
-            self.greet, decoder(rpc.GREET.request), encoder(rpc.GREET.response)
-        )
+        greet = grpc.unary_unary_rpc_method_handler(self.greet, decoder(rpc.GREET.request), encoder(rpc.GREET.response))
         exchange = grpc.stream_stream_rpc_method_handler(self.exchange)
-        return grpc.method_handlers_generic_handler(
-            rpc.PEERS, {rpc.GREET.name: greet, rpc.EXCHANGE.name: exchange}
-        )
+        return grpc.method_handlers_generic_handler(rpc.PEERS, {rpc.GREET.name: greet, rpc.EXCHANGE.name: exchange})
 
     def _identify(self, context: grpc.aio.ServicerContext) -> Caller:
         caller = identify(context, self._we.federation_id, self._find, self._now())
@@ -77,9 +73,7 @@ class ExchangeService:
         )
         return m.GreetResponse(nonce, signature)
 
-    async def exchange(
-        self, frames: AsyncIterator[bytes], context: grpc.aio.ServicerContext
-    ) -> AsyncIterator[bytes]:
+    async def exchange(self, frames: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> AsyncIterator[bytes]:
         """One stream, until either side ends it."""
         caller = self._identify(context)
         self._check_proof(caller, context)
@@ -103,7 +97,13 @@ class ExchangeService:
             raise NotAMember("a stream begins with a greeting; upgrade the node that opened it")
         we = self._we
         check_greeting(
-            member.identity_public_key, proof, we.federation_id, member.owner, we.owner, caller.certificate_sha256, nonce
+            member.identity_public_key,
+            proof,
+            we.federation_id,
+            member.owner,
+            we.owner,
+            caller.certificate_sha256,
+            nonce,
         )
 
     async def _read(self, frames: AsyncIterator[bytes], stream: Stream) -> None:

@@ -81,10 +81,7 @@ class MembershipRun:
         try:
             async with asyncio.TaskGroup() as duties:
                 gossip = duties.create_task(self.engine.run(self.dialler))
-                others = [
-                    duties.create_task(work)
-                    for work in (self._sum_up(), self._let_in(), self._keep_certified())
-                ]
+                others = [duties.create_task(work) for work in (self._sum_up(), self._let_in(), self._keep_certified())]
                 self._agent.engine = self.engine
                 try:
                     yield

@@ -9,7 +9,9 @@ from ridgeway.roster.charter import Charter
 from ridgeway.roster.standing import Member, Roster
 
 
-def gossip_status(engine: Engine, solved: Solved | None, administration: Administration, address: str) -> m.GossipStatus:
+def gossip_status(
+    engine: Engine, solved: Solved | None, administration: Administration, address: str
+) -> m.GossipStatus:
     """Gossip as this peer sees it."""
     machine = engine.machine
     current = solved if solved is not None and solved.root == machine.root else None
@@ -115,5 +117,3 @@ def _domains(roster: Roster) -> tuple[m.DomainStatus, ...]:
         m.DomainStatus(domain, rows[domain], tuple(owners[domain]), tuple(e for e in experts if e.domain == domain))
         for domain in sorted(rows)
     )
-
-

@@ -75,9 +75,7 @@ class TrustJudge:
             raise BadRecord("its key or number is not what was signed")
         return None
 
-    def _contribution(
-        self, key: RecordKey, sequence: int, signed: m.SignedRecord, public_key: bytes
-    ) -> Payload | None:
+    def _contribution(self, key: RecordKey, sequence: int, signed: m.SignedRecord, public_key: bytes) -> Payload | None:
         body: m.ContributionBody | m.WithdrawalBody
         try:
             body = open_contribution(signed, public_key)
@@ -123,9 +121,7 @@ def _request(charter: Charter, key: RecordKey, signed: m.SignedRecord, lookup: L
     invitation = peek(m.CertificateRequestBody, signed).invitation
     if invitation is None:
         return open_signed(m.CertificateRequestBody, signed, _member_key(key, lookup), charter.federation_id)
-    invited = open_signed(
-        m.InvitationBody, invitation, _issuer_key(charter, key.issuer, lookup), charter.federation_id
-    )
+    invited = open_signed(m.InvitationBody, invitation, _issuer_key(charter, key.issuer, lookup), charter.federation_id)
     claimed = peek(m.CertificateRequestBody, signed).identity_public_key
     body = open_signed(m.CertificateRequestBody, signed, claimed, charter.federation_id)
     if (invited.owner, invited.generation, invited.issuer) != (body.owner, body.generation, body.issuer):
@@ -163,4 +159,3 @@ _OPENERS: dict[RecordKind, _Opener] = {
     RecordKind.REQUEST: _request,
     RecordKind.CERTIFICATE: _certificate,
 }
-

@@ -76,7 +76,9 @@ class RecordKey:
         try:
             kind, owner, generation, *rest = path.split("/")
             issuer = rest[0] if rest else ""
-            key = cls(RecordKind(kind), owner, int(generation), "" if issuer == _AUTHORITY else issuer, "".join(rest[1:]))
+            key = cls(
+                RecordKind(kind), owner, int(generation), "" if issuer == _AUTHORITY else issuer, "".join(rest[1:])
+            )
             key._check()
         except (ValueError, RidgewayError) as error:
             raise BadKey(f"{path[:200]!r} is no record's key; upgrade ridgeway, or the node that sent it") from error

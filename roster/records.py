@@ -1,9 +1,8 @@
 """The records of a federation without a coordinator: signed, and opened only after the signature was checked.
 
-Contributions and withdrawals are those of `ridgeway.proto.records`, signed with the generation of the membership in them.
+Contributions and withdrawals are those of `ridgeway.proto.records`, with the membership's generation in them.
 """
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 from ridgeway.crypto import labels
@@ -98,7 +97,9 @@ def check_common(body: Body, federation_id: str) -> None:
         BadRecord: it does not.
     """
     if body.format_version != RECORD_VERSION:
-        raise UnknownVersion(f"a record has version {body.format_version}, this release knows {RECORD_VERSION}; upgrade")
+        raise UnknownVersion(
+            f"a record has version {body.format_version}, this release knows {RECORD_VERSION}; upgrade"
+        )
     if body.federation_id != federation_id:
         raise BadRecord("this record is of another federation")
     if not 1 <= body.generation <= GENERATION_MAX:

@@ -298,9 +298,7 @@ def _counting(owner: _Owner) -> dict[str, Counted]:
     member = owner.member
     if member is None or member.state not in _COUNTING:
         return {}
-    return {
-        key.domain: counted for key, counted in owner.contributions.items() if key.membership == member.key
-    }
+    return {key.domain: counted for key, counted in owner.contributions.items() if key.membership == member.key}
 
 
 def _counted(entry: Entry) -> Counted:

@@ -8,6 +8,7 @@ import hashlib
 import select
 import socket
 import time
+from itertools import pairwise
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -59,7 +60,7 @@ def _require_issued(chain: list[x509.Certificate], authority: x509.Certificate) 
     """Each certificate before the authority's must be by the next; peers have their administrator's between."""
     place = chain.index(authority)
     try:
-        for issued, issuer in zip(chain[:place], chain[1:], strict=False):
+        for issued, issuer in pairwise(chain[: place + 1]):
             issued.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature) as error:
         raise AuthorityMismatch(
