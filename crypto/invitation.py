@@ -16,6 +16,8 @@ from ridgeway.crypto.labels import INVITATION_CHECKSUM, INVITATION_SECRET
 from ridgeway.errors import RidgewayError
 
 PREFIX = "rw1_"
+# To a federation without a coordinator; `ridgeway.roster.invitation` says what is in it.
+PEER_PREFIX = "rwp1_"
 SECRET_BYTES = 32
 _CHECKSUM_BYTES = 6
 # An invitation is about 330 characters long, one to peers up to 1,500; anything far beyond is something else.

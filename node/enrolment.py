@@ -10,7 +10,7 @@ import grpc
 
 from ridgeway.crypto.certificates import new_tls_key, signing_request
 from ridgeway.crypto.identity import IdentityKey
-from ridgeway.crypto.invitation import Invitation
+from ridgeway.crypto.invitation import PEER_PREFIX, BadInvitation, Invitation
 from ridgeway.crypto.labels import ENROLMENT_SIGNATURE
 from ridgeway.embedder import Embedder, EmbedderFingerprint
 from ridgeway.errors import RidgewayError
@@ -64,6 +64,10 @@ async def enrol(
         BadInvitation, AlreadyJoined, AuthorityMismatch, PrivacyError, WrongEmbedder, Unreachable, Refused: see their
             sentences.
     """
+    if token.startswith(PEER_PREFIX):
+        raise BadInvitation(
+            "this invitation is to a federation without a coordinator; stop this node and start it with --peers"
+        )
     invitation = Invitation.from_token(token)
     require_newcomer(state.membership, invitation.owner, invitation.federation_id)
     authority = await asyncio.to_thread(fetch_pinned_authority, invitation.address, invitation.ca_sha256)

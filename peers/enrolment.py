@@ -105,7 +105,7 @@ async def _ask(
     async for admission in rpc.watch(channel, rpc.ENROL_PEER, record_of(key, request)):
         if admission.records:
             return tuple(admission.records)
-        on_progress(m.Progress("waiting", detail=admission.waiting))
+        on_progress(m.Progress("asking", detail=admission.waiting))
     raise NotAdmitted("the node at the door said nothing; try another invitation")
 
 

@@ -12,13 +12,12 @@ from datetime import datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ridgeway.crypto.identity import IdentityKey
-from ridgeway.crypto.invitation import BadInvitation, seal, unseal
+from ridgeway.crypto.invitation import PEER_PREFIX, BadInvitation, seal, unseal
 from ridgeway.crypto.labels import REDEMPTION_SIGNATURE
 from ridgeway.errors import RidgewayError
 from ridgeway.proto import messages as m
 from ridgeway.roster.records import RECORD_VERSION, peek, redemption_body, sign
 
-PREFIX = "rwp1_"
 # Any of these lets the newcomer in, so a few suffice.
 DOORS_MAX = 4
 LIFETIME_MAX = timedelta(days=30)
@@ -80,7 +79,7 @@ class PeerInvitation:
             "g": _text(self.signed.signature),
             "s": _text(self.seed),
         }
-        return seal(PREFIX, json.dumps(document, separators=(",", ":")).encode())
+        return seal(PEER_PREFIX, json.dumps(document, separators=(",", ":")).encode())
 
     @classmethod
     def from_token(cls, token: str) -> "PeerInvitation":
@@ -89,7 +88,7 @@ class PeerInvitation:
         Raises:
             BadInvitation: it is no invitation to peers, of another version, or damaged.
         """
-        body = unseal(PREFIX, token.strip())
+        body = unseal(PEER_PREFIX, token.strip())
         try:
             fields = json.loads(body)
             invitation = cls(
@@ -116,11 +115,6 @@ def invite(
 def one_time_public_key(seed: bytes) -> bytes:
     """The public half of the one-time key, 32 bytes."""
     return IdentityKey(Ed25519PrivateKey.from_private_bytes(seed)).public_bytes
-
-
-def is_for_peers(token: str) -> bool:
-    """Whether a line invites to a federation without a coordinator."""
-    return token.strip().startswith(PREFIX)
 
 
 def expired(body: m.InvitationBody, now: datetime) -> bool:
