@@ -24,11 +24,15 @@ class AdministrationService:
 
     Args:
         run: the present membership's; None while there is none.
+        enrolment_address: where newcomers ask this node; empty: nowhere.
         now: the clock.
     """
 
-    def __init__(self, run: Callable[[], MembershipRun | None], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, run: Callable[[], MembershipRun | None], enrolment_address: str, now: Callable[[], datetime]
+    ) -> None:
         self._run = run
+        self._enrolment_address = enrolment_address
         self._now = now
 
     def handlers(self) -> grpc.GenericRpcHandler:
@@ -53,7 +57,7 @@ class AdministrationService:
         """Make an invitation; its one-time key is in the answer and nowhere else."""
         run = self._require_run()
         lifetime = timedelta(seconds=request.lifetime_seconds)
-        open_doors = doors(run.engine.roster, run.engine.owner, alive(run))
+        open_doors = doors(run.engine.roster, run.engine.owner, alive(run), self._enrolment_address)
         invitation = run.administration.invite(request.owner, lifetime, open_doors, self._now())
         return m.InviteResponse(invitation.to_token(), invitation.body.expires_unix_ms)
 
@@ -108,11 +112,12 @@ def alive(run: MembershipRun) -> set[str]:
     return {view.peer for view in run.engine.machine.peers() if view.state is m.PeerState.ALIVE}
 
 
-def doors(roster: Roster, owner: str, living: set[str]) -> tuple[Door, ...]:
+def doors(roster: Roster, owner: str, living: set[str], own_address: str) -> tuple[Door, ...]:
     """Where a newcomer can ask: at this node first, then at others that are believed to be alive."""
-    members = [roster.member(name) for name in (owner, *sorted(living - {owner}))]
-    return tuple(
+    others = [roster.member(name) for name in sorted(living - {owner})]
+    ways = [
         Door(member.owner, member.profile.enrolment_address)
-        for member in members
+        for member in others
         if member is not None and member.active and member.profile and member.profile.enrolment_address
-    )
+    ]
+    return (*([Door(owner, own_address)] if own_address else []), *ways)

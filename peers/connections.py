@@ -164,6 +164,6 @@ class Connections:
         return set(self._streams)
 
     def close(self) -> None:
-        """End all streams."""
+        """End all streams, in order."""
         for peer in tuple(self._streams):
-            self.disconnect(peer, "this node is shutting down")
+            self.disconnect(peer, "")

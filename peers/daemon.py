@@ -328,7 +328,9 @@ async def _controlled(
     services = {
         rpc.ROUTING: RoutingService(agent.routers, lambda _: None, observer).handlers(),
         rpc.NODE_CONTROL: ControlService(agent, daemon.status).handlers(),
-        rpc.ADMINISTRATION: AdministrationService(lambda: daemon.run_now, settings.now).handlers(),
+        rpc.ADMINISTRATION: AdministrationService(
+            lambda: daemon.run_now, settings.addresses[1], settings.now
+        ).handlers(),
     }
     server = Server(services, interceptors)
     socket = bind(server.grpc, agent.directory.path, SOCKET)

@@ -253,11 +253,16 @@ class Engine:
                 known[member.owner] = address
         if known != self._known:
             for gone in self._known.keys() - known.keys():
-                self.connections.disconnect(gone, f"{gone} is no member any more; it needs a new invitation")
+                self.connections.disconnect(gone, self._why_gone(gone))
             self._known = known
             self._urgent.append(ev.MembersKnown(known))
         if leaving:
             asyncio.get_running_loop().call_later(FAREWELL_S, self._tell_members_later)
+
+    def _why_gone(self, name: str) -> str:
+        member = self.roster.member(name)
+        state = f" ({member.state.name.lower()})" if member else ""
+        return f"{name} is no member any more{state}; it needs a new invitation"
 
     def _tell_members_later(self) -> None:
         self._begin(self.report(ev.Tick()))

@@ -1,13 +1,15 @@
 """The records that a peer holds, durably: what was written here may be acknowledged and passed on.
 
-One writer, WAL, synchronous=FULL: a record is on disk when `persist` returns. A record without its payload waits in
+One connection, WAL, synchronous=FULL: a record is on disk when `persist` returns. A record without its payload waits in
 `pending`; it moves over when the payload is whole.
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ridgeway.errors import RidgewayError
 from ridgeway.gossip.record import Entry, Payload, gossip_digest
@@ -49,9 +51,10 @@ class RecordStore:
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._lock = threading.Lock()
         try:
             mode = "ro" if read_only else "rwc"
-            # One thread at a time: the daemon has a thread for it, and opens and closes it from another.
+            # The lock sees to it that one thread at a time uses the connection.
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False
             )
@@ -83,13 +86,18 @@ class RecordStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._connection
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def _rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(query, arguments).fetchall()
 
     def persist(self, entries: Iterable[Entry]) -> None:
         """Write records that count from now on; each replaces a lesser one of its key."""
@@ -132,7 +140,7 @@ class RecordStore:
     def _entries(self, query: str) -> list[Entry]:
         return [
             entry_of(m.GossipRecord(key, sequence, body, signature), has_payload=bool(has_payload))
-            for key, sequence, _, body, signature, has_payload in self._connection.execute(query)
+            for key, sequence, _, body, signature, has_payload in self._rows(query)
         ]
 
     # Invitations
@@ -146,14 +154,12 @@ class RecordStore:
 
     def invitation(self, owner: str) -> tuple[int, bytes] | None:
         """Generation and one-time key of an owner's newest invitation from here."""
-        found = self._connection.execute(
-            "SELECT generation, one_time_public_key FROM invitations WHERE owner = ?", (owner,)
-        ).fetchone()
-        return None if found is None else (int(found[0]), bytes(found[1]))
+        found = self._rows("SELECT generation, one_time_public_key FROM invitations WHERE owner = ?", owner)
+        return (int(found[0][0]), bytes(found[0][1])) if found else None
 
     def invitations(self) -> list[tuple[str, int]]:
         """Owners that were invited from here, and for which generation."""
-        return list(self._connection.execute("SELECT owner, generation FROM invitations ORDER BY owner"))
+        return [(owner, generation) for owner, generation in self._rows("SELECT owner, generation FROM invitations")]
 
 
 def entry_of(record: m.GossipRecord, *, has_payload: bool) -> Entry:

@@ -34,6 +34,8 @@ def _peers(engine: Engine, current: Solved | None) -> list[m.PeerStatus]:
     peers = []
     for view in engine.machine.peers():
         heard, member = engine.news.heard.get(view.peer), engine.roster.member(view.peer)
+        if member is None or not member.active:
+            continue
         same_records = heard is not None and heard.root == engine.machine.root
         differs = bool(
             current and heard and same_records and heard.sum_digest
@@ -51,7 +53,7 @@ def _peers(engine: Engine, current: Solved | None) -> list[m.PeerStatus]:
                 weights_digest=heard.weights_digest if heard else b"",
                 differs=differs,
                 offences=view.offences,
-                address=member.profile.address if member and member.profile else "",
+                address=member.profile.address if member.profile else "",
             )
         )
     return peers
