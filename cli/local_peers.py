@@ -1,4 +1,4 @@
-"""A federation without a coordinator on this machine, each peer in a process of its own: for the demo and benchmarks."""
+"""A federation without a coordinator on this machine, each peer in a process of its own."""
 
 import asyncio
 import socket

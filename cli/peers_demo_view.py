@@ -40,8 +40,8 @@ def print_peers_summary(story: PeersStory) -> None:
     for agreement in story.agreements:
         routers = set(agreement.routers.values())
         claim = (
-            f"{agreement.what}: {len(agreement.sums)} peers hold the sum {agreement.plain_digest[:DIGEST_SHOWN]}… of all"
-            f" files, and router {', '.join(map(str, sorted(routers)))}"
+            f"{agreement.what}: {len(agreement.sums)} peers hold {agreement.plain_digest[:DIGEST_SHOWN]}…, the sum of"
+            f" all files, and router {', '.join(map(str, sorted(routers)))}"
         )
         console.print(_mark(agreement.holds) + Text(claim))
     ended = bool(story.exit_codes) and not any(story.exit_codes.values())

@@ -32,6 +32,7 @@ from ridgeway.peers.summing import Solved, Summing, Unsummed, Wanted
 from ridgeway.proto import messages as m
 from ridgeway.roster.keys import RecordKind
 from ridgeway.roster.records import record_of
+from ridgeway.router import RouterWeights
 
 _log = logging.getLogger("ridgeway.peers")
 
@@ -41,6 +42,7 @@ PARALLEL_DIMENSION = 1000
 # An administrator leaves other administrators' newcomers to them for so long.
 PATIENCE_S = 20.0
 CLOCK_LOOK_S = 300.0
+GATHER_S = 0.1
 PAUSE_S = 1.0
 
 
@@ -103,6 +105,8 @@ class MembershipRun:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as solver:
             while True:
                 await self._stale.wait()
+                # What comes within a moment is solved together.
+                await asyncio.sleep(GATHER_S)
                 self._stale.clear()
                 wanted = self._wanted()
                 try:
@@ -117,7 +121,8 @@ class MembershipRun:
 
     def _wanted(self) -> Wanted:
         roster = self.engine.roster
-        return Wanted(self._root, roster.revision, roster.counted, roster.experts, time.time_ns() // 1_000_000)
+        now_ms = time.time_ns() // 1_000_000
+        return Wanted(self._root, roster.revision, roster.edition, roster.counted, roster.experts, now_ms)
 
     async def _publish(self, solved: Solved) -> None:
         self.solved = solved
@@ -125,16 +130,25 @@ class MembershipRun:
         await self.engine.forget_payloads(self._summing.needed)
         if solved.problem:
             _log.warning("the sum gives no router: %s", solved.problem)
-        if solved.router is None:
+        agent, router = self._agent, solved.router
+        if router is None or self._is_served(router):
             return
-        agent = self._agent
         try:
             await agent.routers.replace(solved.artifact, await agent.embedder(), agent.manifest())
         except RidgewayError as error:
             _log.warning("the router cannot be used here: %s", error)
             return
-        _log.info("router %d from sum %s", solved.router.version, solved.sum_digest.hex())
+        _log.info("router %d from sum %s", router.version, solved.sum_digest.hex())
         self.on_router()
+
+    def _is_served(self, router: RouterWeights) -> bool:
+        """Whether what decides here is this already: then the vocabulary need not be scored again."""
+        served = self._agent.routers.router
+        if served is None:
+            return False
+        now = served.router
+        same = (now.version, now.sum_digest, now.experts) == (router.version, router.sum_digest, router.experts)
+        return same or (now.version, now.edition) >= (router.version, router.edition)
 
     # Letting others in
 

@@ -34,6 +34,7 @@ class Wanted:
     Attributes:
         root: of the set of records.
         revision: the version of the router that is solved from it.
+        edition: of that version.
         counted: what counts, by owner and domain.
         experts: of all whose contributions count.
         made_unix_ms: now.
@@ -41,6 +42,7 @@ class Wanted:
 
     root: bytes
     revision: int
+    edition: int
     counted: dict[tuple[str, str], Counted]
     experts: tuple[m.Expert, ...]
     made_unix_ms: int
@@ -145,5 +147,5 @@ class Summing:
 
     def _published(self, solved: Solved, router: RouterWeights, wanted: Wanted) -> Solved:
         experts = tuple(expert_of(expert) for expert in wanted.experts)
-        router = replace(router, version=wanted.revision, experts=experts)
+        router = replace(router, version=wanted.revision, edition=wanted.edition, experts=experts)
         return replace(solved, router=router, artifact=encode_router(router, wanted.made_unix_ms))

@@ -111,14 +111,15 @@ class Roster:
     """The records at hand, and what they mean.
 
     Attributes:
-        revision: grows with every record that can change the router, and is equal for equal sets of records.
+        revision: grows with every record that can change the sum, and is equal for equal sets of records.
+        edition: likewise with every record that can change the experts.
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._owners: dict[str, _Owner] = {}
         self._grants: dict[str, m.GrantBody] = {}
         self._sequences: dict[str, int] = {}
-        self.revision = 0
+        self.revision = self.edition = 0
         self.take(entries)
 
     def take(self, entries: Iterable[Entry]) -> Change:
@@ -142,9 +143,18 @@ class Roster:
         return self._look_again(touched)
 
     def _number(self, key: RecordKey, sequence: int) -> None:
-        if key.kind not in _BESIDE_THE_SUM:
-            self.revision += sequence - self._sequences.get(str(key), 0)
-            self._sequences[str(key)] = sequence
+        """Count a record in. A first grant, and an owner's first membership, cannot change what counts: whatever
+        depends on them comes later."""
+        name = str(key)
+        before, self._sequences[name] = self._sequences.get(name, 0), sequence
+        if key.kind is RecordKind.PROFILE:
+            self.edition += sequence - before
+        elif key.kind is RecordKind.GRANT:
+            self.revision += max(sequence, 1) - max(before, 1)
+        elif key.kind is RecordKind.MEMBERSHIP:
+            self.revision += int(not before and any(k.kind is key.kind for k in self._owner(key.owner).bodies))
+        elif key.kind not in _BESIDE_THE_SUM:
+            self.revision += sequence - before
 
     def _owner(self, name: str) -> _Owner:
         return self._owners.setdefault(name, _Owner())
