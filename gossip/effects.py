@@ -8,8 +8,9 @@ from ridgeway.proto.messages import PeerFrame, PeerState
 
 @dataclass(frozen=True, slots=True)
 class Persist:
-    """Make these entries durable (one transaction, synced): each replaces the one before under its key, and is pending
-    no more. From here on they are acknowledged and passed on, so nothing that follows may happen before."""
+    """Make these entries durable (one transaction, synced): each replaces the one before under its key. The very
+    entry is pending no more; another one under its key, which may be greater, stays pending until an `Abandon`. From
+    here on they are acknowledged and passed on, so nothing that follows may happen before."""
 
     entries: tuple[Entry, ...]
 

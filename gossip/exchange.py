@@ -7,6 +7,7 @@ level; then the records that differ.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from ridgeway.gossip.beliefs import Beliefs
 from ridgeway.gossip.divergence import Divergence
@@ -14,6 +15,7 @@ from ridgeway.gossip.draw import Draw
 from ridgeway.gossip.intake import Intake
 from ridgeway.gossip.limits import (
     OFFERS_MAX,
+    OWN_PENDING_MAX,
     PARTS_MAX,
     PUSHED_BYTES_MAX,
     RECORDS_BYTES_MAX,
@@ -114,7 +116,10 @@ class Exchange:
             weights_digest=weights_digest,
             peers_digest=self._beliefs.digest,
             answer=answer,
-            fresh=self._records.fresh_for(member.holds_version),
+            fresh=(
+                *self._records.fresh_for(member.holds_version),
+                *(entry.record for entry in islice(self._transfers.by(member.name), OWN_PENDING_MAX)),
+            ),
             parts=parts,
         )
 

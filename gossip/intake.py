@@ -4,7 +4,7 @@ import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 
-from ridgeway.gossip.effects import Applied, Equivocated, OwnRecordAhead, Persist, Withheld
+from ridgeway.gossip.effects import Abandon, Applied, Equivocated, OwnRecordAhead, Persist, Withheld
 from ridgeway.gossip.judging import Accept, InvalidRecord, Judge, NotYet
 from ridgeway.gossip.limits import (
     RECORDS_MAX,
@@ -100,6 +100,7 @@ class Intake:
         self._reported = _Remembered()
         self._waiting = _WaitingRoom()
         self._counted: list[Entry] = []
+        self._superseded: list[Entry] = []
 
     def receive(self, member: Member, records: Iterable[GossipRecord]) -> None:
         """Take records that a peer sent; what counts at once is persisted and applied before this returns.
@@ -149,6 +150,7 @@ class Intake:
 
     def withhold(self, payload_digest: bytes) -> None:
         """A payload was lost: what refers to it counts no longer, and is fetched again."""
+        self._transfers.start_over(payload_digest)
         lost = self._records.withhold(payload_digest)
         if lost:
             self._post.add(Withheld(lost, self._records.root))
@@ -195,17 +197,20 @@ class Intake:
         return []
 
     def _is_greater(self, entry: Entry) -> bool:
-        """Whether an entry is greater than those known under its key; two of one sequence number are reported."""
-        greater = True
-        for known in (self._records.get(entry.key), self._transfers.get(entry.key)):
+        """Whether an entry is to be taken; two of one sequence number are reported.
+
+        One that is awaited may never come, so it keeps out lesser ones only if they too would have to be awaited.
+        """
+        held, pending = self._records.get(entry.key), self._transfers.get(entry.key)
+        for known in (held, pending):
             if known is None:
                 continue
             if known.record.sequence == entry.record.sequence and entry.digest != known.digest:
                 kept, other = sorted((known, entry), key=lambda each: each.rank, reverse=True)
                 self._post.add(Equivocated(kept, other))
                 self._reported.add(other.digest)
-            greater = greater and entry.rank > known.rank
-        return greater
+        above_pending = pending is None or entry.payload is None or entry.rank > pending.rank
+        return above_pending and (held is None or entry.rank > held.rank)
 
     def _has_room(self, entry: Entry) -> bool:
         if self._records.get(entry.key) is not None:
@@ -214,7 +219,9 @@ class Intake:
 
     def _count(self, entry: Entry) -> list[GossipRecord]:
         """An entry counts from now on; what waited for it."""
-        self._transfers.settle(entry)
+        superseded = self._transfers.settle(entry)
+        if superseded is not None:
+            self._superseded.append(superseded)
         if not self._records.merge(entry, self._retransmissions()):
             return []
         self._counted.append(entry)
@@ -226,3 +233,5 @@ class Intake:
             entries, self._counted = tuple(self._counted), []
             self._post.add(Persist(entries))
             self._post.add(Applied(entries, self._records.root))
+        while self._superseded:
+            self._post.add(Abandon(self._superseded.pop()))

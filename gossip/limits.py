@@ -23,6 +23,8 @@ RECORDS_MAX = 1 << 18
 RECORDS_PER_AUTHOR_MAX = 1024
 # Fresh records on one digest: some twenty records without payload.
 FRESH_BYTES_MAX = 16 * 1024
+# Records of a peer's own that we await the payload of, shown to it: it may have forgotten them in a restore.
+OWN_PENDING_MAX = 4
 # Fresh records remembered as such; more come by reconciliation.
 FRESH_MAX = 1024
 # Records in one answer without being asked for by key: a few differences are settled in one step less.
@@ -59,11 +61,14 @@ CHUNKS_IN_FLIGHT_MAX = 8
 CHUNKS_IN_FLIGHT_PER_PEER_MAX = 2
 # Peers remembered as holding one payload.
 SOURCES_MAX = 8
-# A chunk of 512 KiB takes 4 s at 1 Mbit/s; the time doubles with each loss.
-CHUNK_TIMEOUT_S = 5.0
+# A chunk is awaited for a second and its time at 1 Mbit/s, 5 s if it has 512 KiB; twice as long after four losses.
+CHUNK_PATIENCE_S = 1.0
+CHUNK_BYTES_PER_S = 128 * 1024
 CHUNK_TIMEOUT_MAX_S = 60.0
 # A peer that said it does not hold a payload is not asked again for so long.
-ABSENCE_S = 5.0
+ABSENCE_S = 2.0
+# A payload of which nobody has said for so long that he holds it is given up; its record comes again if somebody does.
+HOPE_S = 60.0
 # Chunks that one frame may ask for.
 CHUNK_PLACES_MAX = 16
 

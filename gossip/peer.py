@@ -131,8 +131,8 @@ class Peer:
             self._started = True
             self._exchange.start(self._post.now_s)
             self._probing.start(self._post.now_s)
-        for action in self._timers.due(self._post.now_s):
-            action(self._post.now_s)
+        for due_s, action in self._timers.due(self._post.now_s):
+            action(due_s)
         self._handlers[type(event)](self, event)
         self._transfers.pump()
         self._gossip_soon()

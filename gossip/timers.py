@@ -6,6 +6,9 @@ from itertools import count
 
 Action = Callable[[float], None]
 
+# Sums of times differ in the last bits; who wakes a little early is not to wake twice.
+GRAIN_S = 1e-6
+
 
 class Timers:
     """Actions that are due at a time. Whoever sets one checks, when it comes, whether it still matters."""
@@ -23,7 +26,8 @@ class Timers:
         """When the next one is due; infinite if none is."""
         return self._heap[0][0] if self._heap else float("inf")
 
-    def due(self, now_s: float) -> Iterator[Action]:
-        """Take out what is due, in order."""
-        while self._heap and self._heap[0][0] <= now_s:
-            yield heapq.heappop(self._heap)[2]
+    def due(self, now_s: float) -> Iterator[tuple[float, Action]]:
+        """Take out what is due, in order, each with the time it was due at or now, whichever is later."""
+        while self._heap and self._heap[0][0] <= now_s + GRAIN_S:
+            due_s, _, action = heapq.heappop(self._heap)
+            yield max(due_s, now_s), action

@@ -5,7 +5,7 @@ chunk, and none can serve a wrong one. What is on disk already is not fetched ag
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ridgeway.crypto.payload_digest import chunk_digest
@@ -14,10 +14,12 @@ from ridgeway.gossip.effects import Abandon, CompletePayload, Expect, StoreChunk
 from ridgeway.gossip.frame_check import ImproperFrame
 from ridgeway.gossip.limits import (
     ABSENCE_S,
+    CHUNK_BYTES_PER_S,
+    CHUNK_PATIENCE_S,
     CHUNK_TIMEOUT_MAX_S,
-    CHUNK_TIMEOUT_S,
     CHUNKS_IN_FLIGHT_MAX,
     CHUNKS_IN_FLIGHT_PER_PEER_MAX,
+    HOPE_S,
     PENDING_MAX,
     SOURCES_MAX,
     TRANSFERS_MAX,
@@ -45,6 +47,7 @@ class _Transfer:
         asked: places that a peer was asked for.
         sources: peers that hold it, with the time before which they are not to be asked.
         losses: how often a chunk did not come.
+        hope_s: when a chunk came last, or somebody said that it holds the payload.
         served: who sent chunks of it.
     """
 
@@ -54,6 +57,7 @@ class _Transfer:
     asked: dict[int, _Asked] = field(default_factory=dict)
     sources: dict[str, float] = field(default_factory=dict)
     losses: int = 0
+    hope_s: float = 0.0
     served: set[str] = field(default_factory=set)
 
     @property
@@ -104,8 +108,6 @@ class Transfers:
     def expect(self, entry: Entry, payload: Payload, on_disk: Iterable[int] = (), *, restored: bool = False) -> None:
         """Await an entry's payload, of which some chunks may be on disk already; instead of a lesser entry's."""
         before = self._pending.get(entry.key)
-        if before is not None:
-            self.abandon(before)
         if not restored:
             self._post.add(Expect(entry))
         self._pending[entry.key] = entry
@@ -114,14 +116,20 @@ class Transfers:
         if transfer is None:
             have = frozenset(on_disk)
             missing = [index for index in range(len(payload.chunk_digests)) if index not in have]
-            transfer = self._transfers[payload.digest] = _Transfer(payload, missing)
+            transfer = self._transfers[payload.digest] = _Transfer(payload, missing, hope_s=self._post.now_s)
+            self._await_hope(transfer)
         transfer.entries[entry.key] = entry
+        if before is not None:
+            # Only now: chunks that both refer to stay.
+            self._detach(before)
+            self._post.add(Abandon(before))
         if transfer.whole:
             self._post.add(CompletePayload(entry))
 
     def add_source(self, entry: Entry, member: Member) -> None:
         """A peer holds an awaited entry, and so its payload."""
         transfer = self._of(entry)
+        transfer.hope_s = self._post.now_s
         if member.name in transfer.sources:
             return
         if len(transfer.sources) >= SOURCES_MAX:
@@ -129,13 +137,16 @@ class Transfers:
             del transfer.sources[unlinked[0] if unlinked else next(iter(transfer.sources))]
         transfer.sources[member.name] = 0.0
 
-    def settle(self, entry: Entry) -> None:
-        """An entry counts now: what is awaited under its key, and not greater, is awaited no more."""
+    def settle(self, entry: Entry) -> Entry | None:
+        """An entry counts now: what is awaited under its key, and not greater, is awaited no more.
+
+        Returns what is to be abandoned once the entry is durable: both may refer to the same payload.
+        """
         pending = self._pending.get(entry.key)
-        if pending is not None and pending.digest == entry.digest:
-            self._remove(pending)
-        elif pending is not None and pending.rank < entry.rank:
-            self.abandon(pending)
+        if pending is None or pending.rank > entry.rank:
+            return None
+        self._remove(pending)
+        return pending if pending.digest != entry.digest else None
 
     def abandon(self, entry: Entry) -> None:
         """An entry will not count after all."""
@@ -143,9 +154,9 @@ class Transfers:
         self._post.add(Abandon(entry))
 
     def judged(self, digest: bytes, *, valid: bool) -> Entry | None:
-        """Take the verdict on a whole payload; the entry, if it is still awaited."""
+        """Take the verdict on a payload; the entry, if it is still awaited and its payload is still whole."""
         entry = next((each for each in self._pending.values() if each.digest == digest), None)
-        if entry is None:
+        if entry is None or not self._of(entry).whole:
             return None
         if valid:
             self._remove(entry)
@@ -174,10 +185,23 @@ class Transfers:
         if chunk.index in transfer.missing:
             transfer.missing.remove(chunk.index)
         transfer.served.add(member.name)
+        transfer.hope_s = self._post.now_s
         self._post.add(StoreChunk(payload, chunk.index, chunk.data))
         if transfer.whole:
             for entry in transfer.entries.values():
                 self._post.add(CompletePayload(entry))
+
+    def start_over(self, payload_digest: bytes) -> None:
+        """What was written of a payload is gone."""
+        transfer = self._transfers.get(payload_digest)
+        if transfer is not None:
+            for index in list(transfer.asked):
+                self._release(transfer, index)
+            transfer.missing = list(range(len(transfer.payload.chunk_digests)))
+
+    def by(self, author: str) -> Iterator[Entry]:
+        """What is awaited of an author, who may not know of it any more after a restore."""
+        return (entry for entry in self._pending.values() if entry.author == author)
 
     def absent(self, member: Member, payload_digest: bytes) -> None:
         """A peer does not hold a payload."""
@@ -214,7 +238,8 @@ class Transfers:
                 self._post.send(member, chunk_request=ChunkRequest(tuple(places)))
 
     def _ask(self, transfer: _Transfer, index: int, source: str) -> None:
-        patience_s = min(CHUNK_TIMEOUT_MAX_S, CHUNK_TIMEOUT_S * 2.0 ** (transfer.losses // 4))
+        usual_s = CHUNK_PATIENCE_S + transfer.payload.chunk_length(index) / CHUNK_BYTES_PER_S
+        patience_s = min(CHUNK_TIMEOUT_MAX_S, usual_s * 2.0 ** min(transfer.losses // 4, 10))
         asked = transfer.asked[index] = _Asked(source, self._post.now_s + patience_s)
         self._in_flight[source] = self._in_flight.get(source, 0) + 1
 
@@ -224,6 +249,18 @@ class Transfers:
                 self._not_from(transfer, source)
 
         self._timers.at(asked.until_s, overdue)
+
+    def _await_hope(self, transfer: _Transfer) -> None:
+        def look(now_s: float) -> None:
+            if self._transfers.get(transfer.payload.digest) is not transfer:
+                return
+            if transfer.whole or now_s < transfer.hope_s + HOPE_S:
+                self._await_hope(transfer)
+                return
+            for entry in list(transfer.entries.values()):
+                self.abandon(entry)
+
+        self._timers.at(max(transfer.hope_s, self._post.now_s) + HOPE_S, look)
 
     def _source(self, transfer: _Transfer) -> str | None:
         usable = [
@@ -263,8 +300,12 @@ class Transfers:
     def _remove(self, entry: Entry) -> None:
         del self._pending[entry.key]
         self._sorted = None
+        self._detach(entry)
+
+    def _detach(self, entry: Entry) -> None:
         transfer = self._of(entry)
-        del transfer.entries[entry.key]
+        if transfer.entries.get(entry.key) is entry:
+            del transfer.entries[entry.key]
         if not transfer.entries:
             for index in list(transfer.asked):
                 self._release(transfer, index)
