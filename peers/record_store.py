@@ -63,7 +63,7 @@ class RecordStore:
             raise StoreError(f"{path} cannot be opened ({error}); check --data-dir") from error
         except sqlite3.DatabaseError as error:
             raise StoreError(
-                f"{path} is damaged ({error}); move it away: the other peers have what was in it"
+                f"{path} is damaged ({error}); restore the data directory from a backup, or join anew from another"
             ) from error
         if version > STORE_VERSION:
             raise StoreError(f"{path} was written by a newer release (version {version}); upgrade ridgeway")
