@@ -1,8 +1,9 @@
-"""Run one administration call: through the coordinator's socket if it runs, on its data directory otherwise."""
+"""Run one administration call at a coordinator or a peer: through its socket if it runs, on its data otherwise."""
 
 from pathlib import Path
 from typing import Any, cast
 
+from ridgeway.cli.handover import is_peer
 from ridgeway.proto import rpc
 
 
@@ -24,6 +25,10 @@ async def administer(
     from ridgeway.runtime.local_socket import connect
     from ridgeway.runtime.remote_errors import translated
 
+    if is_peer(data_dir):
+        from ridgeway.peers.handover import administer_peers
+
+        return await administer_peers(data_dir, method, request)
     directory = DataDirectory(data_dir, "coordinator")
     if directory.in_use():
         if not (directory.path / SOCKET).exists():

@@ -81,6 +81,11 @@ def emit(document: object) -> None:
     sys.stdout.flush()
 
 
+def of_sum(digest: bytes) -> str:
+    """What a change made of the sum; a peer's daemon makes it when it runs."""
+    return f"; the sum's digest is {digest.hex()}" if digest else "; this node passes it on when it runs"
+
+
 def _plain(value: object) -> object:
     if isinstance(value, bytes):
         return value.hex()

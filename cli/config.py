@@ -22,7 +22,9 @@ def load_config(path: Path, group: click.Group) -> dict[str, dict[str, Any]]:
         raise click.UsageError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{path} is no TOML: {error}") from error
-    options = {name: _options(command) for name, command in group.commands.items()}
+    options = {
+        name: _options(command) for name, command in group.commands.items() if not isinstance(command, click.Group)
+    }
     common = {key: value for key, value in document.items() if not isinstance(value, dict)}
     _check(path, "", common, {option for known in options.values() for option in known})
     defaults = {

@@ -190,8 +190,8 @@ def coordinator(
     host, port = _split(listen)
     settings = CoordinatorSettings(
         data_dir=data_dir,
-        default_embedder=lambda: _fingerprint("builtin"),
-        wishes=_wishes(**wished),
+        default_embedder=lambda: fingerprint("builtin"),
+        wishes=wishes(**wished),
         host=host,
         port=port,
         advertise=advertise,
@@ -206,7 +206,7 @@ def coordinator(
     run_daemon(run, name="coordinator", log_format=log_format)
 
 
-def _wishes(
+def wishes(
     embedder: str | None,
     mass: str | None,
     ridge: float | str | None,
@@ -220,11 +220,12 @@ def _wishes(
     dp: tuple[float, float] | None,
     dp_contributions: int | None,
 ) -> "Wishes":
+    """What the options ask of the manifest."""
     from ridgeway.coordinator.founding import Wishes
     from ridgeway.manifest import FeatureMap, Masking, MassRule
 
     return Wishes(
-        embedder=_fingerprint(embedder) if embedder else None,
+        embedder=fingerprint(embedder) if embedder else None,
         mass=MassRule(mass) if mass else None,
         features=FeatureMap(features) if features else None,
         columns=columns,
@@ -239,7 +240,8 @@ def _wishes(
     )
 
 
-def _fingerprint(name: str) -> "EmbedderFingerprint":
+def fingerprint(name: str) -> "EmbedderFingerprint":
+    """The fingerprint of an embedder by name."""
     from ridgeway.embedders import load_embedder
 
     return load_embedder(name).fingerprint

@@ -24,13 +24,19 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Keep the data directories and logs there.",
 )
+@click.option(
+    "--peers", is_flag=True, help="Without a coordinator: six nodes that gossip; one is killed and comes back."
+)
 @json_option
 @click.pass_context
-def demo(ctx: click.Context, keep: Path | None, as_json: bool) -> None:
+def demo(ctx: click.Context, keep: Path | None, peers: bool, as_json: bool) -> None:
     """Run a coordinator and four nodes with sample prompts: they join by a masked round, route, one leaves.
 
     Every process, certificate and byte is real; only the prompts are made up. It takes less than half a minute.
     """
+    if peers:
+        _demo_peers(ctx, keep, as_json=as_json)
+        return
     from ridgeway.cli.demo_story import tell
     from ridgeway.cli.demo_view import live, print_summary
 
@@ -43,6 +49,22 @@ def demo(ctx: click.Context, keep: Path | None, as_json: bool) -> None:
     else:
         print_summary(story)
         _say_how_to_go_on(story, keep)
+    if not story.sound:
+        ctx.exit(EXIT_FAILED)
+
+
+def _demo_peers(ctx: click.Context, keep: Path | None, *, as_json: bool) -> None:
+    from ridgeway.cli.peers_demo_view import live_peers, print_peers_summary
+    from ridgeway.cli.peers_story import tell_of_peers
+
+    started = time.monotonic()
+    with _root(keep) as root, live_peers(quiet=as_json) as show:
+        story = asyncio.run(tell_of_peers(root, show))
+    story.seconds = time.monotonic() - started
+    if as_json:
+        emit(story.document())
+    else:
+        print_peers_summary(story)
     if not story.sound:
         ctx.exit(EXIT_FAILED)
 

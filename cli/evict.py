@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ridgeway.cli.command import Command, data_dir_option, emit, json_option
+from ridgeway.cli.command import Command, data_dir_option, emit, json_option, of_sum
 
 
 @click.command(cls=Command)
@@ -25,4 +25,4 @@ def evict(owner: str, data_dir: Path, as_json: bool) -> None:
     if as_json:
         emit({"owner": owner, "sum_digest": response.sum_digest})
     else:
-        click.echo(f"{owner} is evicted; the sum's digest is {response.sum_digest.hex()}")
+        click.echo(f"{owner} is evicted" + of_sum(response.sum_digest))

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeway.cli.command import emit
 from ridgeway.cli.trial_view import trial_tables
-from ridgeway.proto.status_document import federation_document, is_too_small, iso_time, node_document
+from ridgeway.proto.status_document import (
+    federation_document,
+    gossip_document,
+    is_too_small,
+    iso_time,
+    node_document,
+)
 
 if TYPE_CHECKING:
     from ridgeway.proto import messages as m
@@ -20,6 +26,7 @@ async def fetch(data_dir: Path) -> "tuple[m.FederationStatus | None, m.NodeStatu
         WrongDataDirectory: it is neither a coordinator's nor a node's.
     """
     from ridgeway.cli.administer import administer
+    from ridgeway.cli.handover import is_peer
     from ridgeway.errors import RidgewayError
     from ridgeway.node.handover import federation_status, node_status
     from ridgeway.proto import messages as m
@@ -32,6 +39,8 @@ async def fetch(data_dir: Path) -> "tuple[m.FederationStatus | None, m.NodeStatu
     if role != "node":
         raise WrongDataDirectory(f"{data_dir} is no coordinator's or node's data directory; check --data-dir")
     node, _ = await node_status(data_dir)
+    if is_peer(data_dir):
+        return await administer(data_dir, rpc.ADMIN_STATUS, m.GetStatusRequest()), node, ""
     try:
         return await federation_status(data_dir), node, ""
     except RidgewayError as error:
@@ -46,7 +55,8 @@ def show(data_dir: Path, *, as_json: bool, members_only: bool) -> None:
     if as_json:
         document = federation_document(federation) if federation else {}
         if members_only:
-            emit({"members": document.get("members", []), "error": missing or None})
+            gossip = {"peers": gossip_document(node.gossip)["peers"]} if node and node.gossip else {}
+            emit({"members": document.get("members", []), **gossip, "error": missing or None})
         else:
             emit({**document, "node": node_document(node) if node else None, "error": missing or None})
         return
@@ -57,6 +67,8 @@ def show(data_dir: Path, *, as_json: bool, members_only: bool) -> None:
         _print_node(console, node)
     if federation is not None:
         console.print(member_table(federation))
+        if node is not None and node.gossip is not None:
+            console.print(peer_table(node.gossip))
         if not members_only:
             console.print(domain_table(federation))
             for table in trial_tables(federation):
@@ -88,6 +100,20 @@ def member_table(status: "m.FederationStatus") -> Any:
     return table
 
 
+def peer_table(gossip: "m.GossipStatus") -> Any:
+    """A table of the other peers as this one sees them."""
+    from rich.table import Table
+
+    from ridgeway.cli.peer_view import seen
+
+    table = Table(
+        "peer", "seen as", "stream", "last exchange", "sum", "rounded W", title="gossip", title_justify="left"
+    )
+    for peer in gossip.peers:
+        table.add_row(*seen(peer, gossip))
+    return table
+
+
 def domain_table(status: "m.FederationStatus") -> Any:
     """A table of domains."""
     import json
@@ -107,7 +133,8 @@ def _summary(status: "m.FederationStatus") -> str:
     import json
 
     manifest = json.loads(status.manifest_json)
-    warning = "\nmasking is off: the coordinator sees each owner's sums" if manifest["masking"] == "off" else ""
+    seen_by = "every member" if manifest.get("coordination") == "peers" else "the coordinator"
+    warning = f"\nmasking is off: {seen_by} sees each owner's sums" if manifest["masking"] == "off" else ""
     if status.rounds is not None:
         warning = "".join(f"\n{line}" for line in _round_lines(status.rounds))
         if (manifest["feature_map"], manifest["mass"]) == ("tokens", "owner"):
@@ -137,15 +164,28 @@ def _print_node(console: Any, node: "m.NodeStatus") -> None:
     if not node.owner:
         console.print("this node has not joined a federation yet", style="yellow")
         return
+    others = node.coordinator_address or "other peers"
     where = "connected to" if node.connected else "not connected to"
-    console.print(
-        f"{node.owner}, {where} {node.coordinator_address}, router {node.router_version or '-'}", highlight=False
-    )
+    console.print(f"{node.owner}, {where} {others}, router {node.router_version or '-'}", highlight=False)
     console.print(f"identity sha256:{node.identity_sha256}", style="dim", highlight=False)
     for domain in node.domains:
         if domain.budget_spent:
             console.print(f"{domain.domain}: {domain.budget_spent:.0%} of its privacy budget is spent", highlight=False)
+    if node.gossip is not None:
+        _print_gossip(console, node.gossip)
     if node.waiting:
         console.print(f"its part of the sum waits: {node.waiting}", style="yellow", highlight=False)
     if node.last_error:
         console.print(node.last_error, style="yellow", highlight=False)
+
+
+def _print_gossip(console: Any, gossip: "m.GossipStatus") -> None:
+    roles = [name for name, holds in (("founder", gossip.authority), ("administrator", gossip.administrator)) if holds]
+    dialled = f"dialled at {gossip.address}" if gossip.address else "takes part through connections that it opens"
+    console.print(f"{', '.join([*roles, dialled])}; {gossip.records} records", highlight=False)
+    if gossip.pending:
+        console.print(f"{gossip.pending} contributions are on their way here", style="yellow", highlight=False)
+    if gossip.weights_digest:
+        console.print(f"rounded W {gossip.weights_digest.hex()}", style="dim", highlight=False)
+    for fault in gossip.faults:
+        console.print(f"fault: {fault}", style="red", highlight=False)

@@ -18,7 +18,7 @@ from ridgeway.cli.duration import seconds
 )
 @json_option
 def invite(owner: str, data_dir: Path, expires: float, as_json: bool) -> None:
-    """Print one line that lets OWNER join, once. Run it where the coordinator's data is."""
+    """Print one line that lets OWNER join, once. Run it at the coordinator, or at an administrator's node."""
     from ridgeway.cli.administer import administer
     from ridgeway.proto import messages as m
     from ridgeway.proto import rpc

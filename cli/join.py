@@ -80,8 +80,9 @@ def join(
     that has joined contributes further domains. If `ridgeway node` runs on the data directory, it does the work. The
     same join may be run again after a failure.
     """
+    from ridgeway.cli import handover
     from ridgeway.cli.progress import shown
-    from ridgeway.node.handover import join_federation, node_status
+    from ridgeway.node.handover import node_status
     from ridgeway.proto import messages as m
 
     request = m.JoinRequest(
@@ -98,7 +99,7 @@ def join(
     if not (request.token or request.sources or request.experts or request.generalists):
         raise click.UsageError("give a TOKEN to join with, or --domain, --statistics, --expert or --generalist to add")
     with shown(quiet=as_json) as tell:
-        asyncio.run(join_federation(data_dir, request, tell))
+        asyncio.run(handover.join(data_dir, request, tell))
     status, _ = asyncio.run(node_status(data_dir))
     if as_json:
         emit(

@@ -13,13 +13,13 @@ from ridgeway.cli.command import Command, data_dir_option, emit, json_option
 @click.option("--domain", default="", metavar="NAME", help="Withdraw only this domain and stay a member.")
 @json_option
 def leave(data_dir: Path, domain: str, as_json: bool) -> None:
-    """Leave the federation; returns when the coordinator has acknowledged it.
+    """Leave the federation; returns when the coordinator has acknowledged it, or among peers another one has heard it.
 
     The sum is then, to the bit, what it would be without this owner. The last router stays on disk. To come back, the
     owner needs a new invitation.
     """
+    from ridgeway.cli import handover
     from ridgeway.cli.progress import shown
-    from ridgeway.node.handover import leave_federation
     from ridgeway.proto.messages import Progress
 
     digests: list[str] = []
@@ -30,6 +30,6 @@ def leave(data_dir: Path, domain: str, as_json: bool) -> None:
         tell(news)
 
     with shown(quiet=as_json) as tell:
-        asyncio.run(leave_federation(data_dir, domain, heard))
+        asyncio.run(handover.leave(data_dir, domain, heard))
     if as_json:
         emit({"left": not domain, "domain": domain or None, "sum_digest": digests[-1] if digests else None})

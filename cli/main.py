@@ -14,6 +14,7 @@ from ridgeway.cli.coordinator import coordinator
 from ridgeway.cli.demo import demo
 from ridgeway.cli.evaluate import evaluate
 from ridgeway.cli.evict import evict
+from ridgeway.cli.federation import federation
 from ridgeway.cli.gateway import gateway
 from ridgeway.cli.invite import invite
 from ridgeway.cli.join import join
@@ -28,7 +29,7 @@ from ridgeway.cli.statistics import statistics
 from ridgeway.cli.status import status
 
 COMMANDS = (
-    demo, coordinator, invite, join, node, leave, members, status, evict, revoke, route, gateway, evaluate,
+    demo, coordinator, federation, invite, join, node, leave, members, status, evict, revoke, route, gateway, evaluate,
     manifest, statistics, backup, restore, completion,
 )  # fmt: skip
 

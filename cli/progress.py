@@ -14,11 +14,12 @@ _SENTENCES = {
     "enrolled": "enrolled as {detail}",
     "embedder": "loading the embedder",
     "waiting": "waiting to try again: {detail}",
+    "asking": "waiting for {detail}",
     "round": "waiting for a masked round: {detail}",
     "warning": "warning: {detail}",
     "committed": "{domain} is committed, {detail}",
     "leaving": "taking contributions out of the sum",
-    "withdrawn": "out of the sum; its digest is {detail}",
+    "withdrawn": "out of the sum",
 }
 _BARS = {
     "count": "counting tokens of {domain} ({detail})",

@@ -17,11 +17,10 @@ from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.ledger import Member
 from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.manifest import Manifest
-from ridgeway.privacy.solving import private_solution
+from ridgeway.privacy.solving import solution
 from ridgeway.proto.experts import expert_of
 from ridgeway.proto.messages import RouterChunk
 from ridgeway.proto.router_artifact import encode_router, pieces
-from ridgeway.ridge import Solution, solve
 from ridgeway.router import Expert, RouterWeights
 from ridgeway.sums import FederationSum
 from ridgeway.trial import Verdict
@@ -77,23 +76,17 @@ def solve_router(taken: Snapshot, manifest: Manifest, manifest_digest: bytes) ->
     Raises:
         InconsistentSum, UnsolvableSystem: the sum gives no router.
     """
-    solution = _solution(taken.total, manifest)
+    solved = solution(taken.total, manifest)
     router = RouterWeights(
         version=taken.revision,
         domains=taken.total.domains,
-        weights=solution.weights,
-        ridge=solution.ridge,
+        weights=solved.weights,
+        ridge=solved.ridge,
         sum_digest=taken.sum_digest.result(),
         manifest_digest=manifest_digest,
         experts=taken.experts,
     )
     return judged(router, taken)
-
-
-def _solution(total: FederationSum, manifest: Manifest) -> Solution:
-    if manifest.privacy is not None:
-        return private_solution(total, manifest, manifest.privacy)
-    return solve(*total.normal_equations(), total.masses, total.rows, manifest.solver)
 
 
 def judged(router: RouterWeights, taken: Snapshot) -> Published:

@@ -19,6 +19,8 @@ from ridgeway.layout import Layout
 # A manifest with differential privacy has the second version, so that a release that knows nothing of it refuses.
 MANIFEST_VERSION = 2
 PRIVATE_MANIFEST_VERSION = 3
+# Likewise one of a federation without a coordinator.
+PEERS_MANIFEST_VERSION = 4
 _LABEL = b"ridgeway/v1/manifest"
 
 
@@ -45,6 +47,13 @@ class Masking(StrEnum):
 
     REQUIRED = "required"
     OFF = "off"
+
+
+class Coordination(StrEnum):
+    """Who adds the contributions up: a coordinator, or every peer by itself."""
+
+    COORDINATOR = "coordinator"
+    PEERS = "peers"
 
 
 class DecisionRule(StrEnum):
@@ -189,13 +198,18 @@ class Manifest:
     solver: SolverSettings = field(default_factory=SolverSettings)
     routing: RoutingSettings = field(default_factory=RoutingSettings)
     privacy: PrivacySettings | None = None
+    coordination: Coordination = Coordination.COORDINATOR
 
     def __post_init__(self) -> None:
         if not 8 <= self.fraction_bits <= 46:
             raise ManifestError(f"fraction_bits must lie between 8 and 46, not {self.fraction_bits}")
         if self.min_cohort < MIN_COHORT:
             raise ManifestError(f"min_cohort must be at least {MIN_COHORT}, not {self.min_cohort}")
-
+        if self.coordination is Coordination.PEERS and self.masking is Masking.REQUIRED:
+            raise ManifestError(
+                "masked rounds need a coordinator in this release; found the peers with --masking off, by which every"
+                " member sees every owner's sums, or run a coordinator"
+            )
         if self.privacy is not None:
             self._check_private()
 
@@ -220,11 +234,20 @@ class Manifest:
         block = self.pooled.columns if self.feature_map is FeatureMap.POOLED else 0
         return self.embedder.dimension + block + 1
 
+    @property
+    def _version(self) -> int:
+        """The lowest version whose releases know all that is agreed."""
+        if self.coordination is Coordination.PEERS:
+            return PEERS_MANIFEST_VERSION
+        return MANIFEST_VERSION if self.privacy is None else PRIVATE_MANIFEST_VERSION
+
     def to_json(self) -> bytes:
         """Canonical JSON: sorted keys, no white space; equal manifests give equal bytes."""
-        document = {"manifest": MANIFEST_VERSION if self.privacy is None else PRIVATE_MANIFEST_VERSION, **asdict(self)}
+        document = {"manifest": self._version, **asdict(self)}
         if self.privacy is None:
             del document["privacy"]
+        if self.coordination is Coordination.COORDINATOR:
+            del document["coordination"]
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
     @classmethod
@@ -237,8 +260,7 @@ class Manifest:
         try:
             document = orjson.loads(data)
             version = document.pop("manifest")
-            private = version == PRIVATE_MANIFEST_VERSION
-            if not private and version != MANIFEST_VERSION:
+            if version not in {MANIFEST_VERSION, PRIVATE_MANIFEST_VERSION, PEERS_MANIFEST_VERSION}:
                 raise ManifestError(f"this manifest has version {version}; use a release that knows it")
             return cls(
                 federation_id=document["federation_id"],
@@ -251,7 +273,8 @@ class Manifest:
                 min_cohort=document["min_cohort"],
                 solver=SolverSettings(**document["solver"]),
                 routing=RoutingSettings(**document["routing"] | {"rule": DecisionRule(document["routing"]["rule"])}),
-                privacy=PrivacySettings(**document["privacy"]) if private else None,
+                privacy=PrivacySettings(**document["privacy"]) if "privacy" in document else None,
+                coordination=Coordination(document.get("coordination", Coordination.COORDINATOR)),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ManifestError("these bytes are not a manifest of a federation; fetch it again") from error

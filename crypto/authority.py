@@ -35,8 +35,8 @@ class CertificateAuthority:
         self.federation_id = federation_id
 
     @classmethod
-    def create(cls, federation_id: str, now: datetime) -> "CertificateAuthority":
-        """A fresh authority, which may sign members but no other authority."""
+    def create(cls, federation_id: str, now: datetime, *, administrators: bool = False) -> "CertificateAuthority":
+        """A fresh authority, which may sign members, and with `administrators` those who may sign members for it."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"ridgeway {federation_id}")])
         certificate = (
@@ -47,7 +47,7 @@ class CertificateAuthority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - CLOCK_SKEW)
             .not_valid_after(now + AUTHORITY_LIFETIME)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=int(administrators)), critical=True)
             .add_extension(_key_usage(certificate_sign=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
@@ -81,10 +81,48 @@ class CertificateAuthority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
+    @staticmethod
+    def fingerprint_of(certificate_pem: bytes) -> bytes:
+        """`fingerprint` of an authority whose certificate alone is at hand, 32 bytes."""
+        return x509.load_pem_x509_certificate(certificate_pem).fingerprint(hashes.SHA256())
+
     @property
     def fingerprint(self) -> bytes:
         """SHA-256 of the certificate's DER: what an invitation pins, 32 bytes."""
         return self._certificate.fingerprint(hashes.SHA256())
+
+    def sign(self, label: bytes, body: bytes) -> bytes:
+        """Sign bytes for one use, ECDSA over SHA-256, DER."""
+        return self._key.sign(label + body, ec.ECDSA(hashes.SHA256()))
+
+    def issue_administrator(self, signing_request_pem: bytes, owner: str, now: datetime) -> bytes:
+        """The certificate by which an administrator certifies members, as long as the authority's own lives.
+
+        Raises:
+            BadSigningRequest: see `issue_member`.
+            BadName: the owner's name is outside the rule.
+        """
+        check_owner_name(owner)
+        key = _requested_key(signing_request_pem)
+        name = f"ridgeway {self.federation_id} administrator {owner}"[:64]
+        authority_key = self._certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(self._certificate.subject)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(max(now - CLOCK_SKEW, self._certificate.not_valid_before_utc))
+            .not_valid_after(self._certificate.not_valid_after_utc)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_key_usage(certificate_sign=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority_key), critical=False
+            )
+            .sign(self._key, hashes.SHA256())
+        )
+        return certificate.public_bytes(serialization.Encoding.PEM)
 
     def issue_coordinator(self, signing_request_pem: bytes, now: datetime, lifetime: timedelta) -> bytes:
         """The coordinator's server certificate; it cannot be used as a member's."""

@@ -18,10 +18,12 @@ from ridgeway.crypto.labels import INVITATION_CHECKSUM, INVITATION_SECRET
 from ridgeway.errors import RidgewayError
 
 PREFIX = "rw1_"
+# To a federation without a coordinator; `ridgeway.roster.invitation` says what is in it.
+PEER_PREFIX = "rwp1_"
 SECRET_BYTES = 32
 _CHECKSUM_BYTES = 6
-# An invitation is about 330 characters long; anything far beyond is something else.
-_TOKEN_CHARACTERS_MAX = 2048
+# An invitation is about 330 characters long, one to peers up to 1,500; anything far beyond is something else.
+_TOKEN_CHARACTERS_MAX = 4096
 
 
 class BadInvitation(RidgewayError):
@@ -61,7 +63,7 @@ class Invitation:
             },
             separators=(",", ":"),
         ).encode()
-        return PREFIX + base64.urlsafe_b64encode(body + _checksum(body)).decode().rstrip("=")
+        return seal(PREFIX, body)
 
     @classmethod
     def from_token(cls, token: str) -> "Invitation":
@@ -70,7 +72,7 @@ class Invitation:
         Raises:
             BadInvitation: it is no invitation, of another version, or damaged.
         """
-        body = _open(token.strip())
+        body = unseal(PREFIX, token.strip())
         try:
             fields = orjson.loads(body)
             invitation = cls(
@@ -98,12 +100,22 @@ def hashes_match(kept_hash: bytes, shown_hash: bytes) -> bool:
     return hmac.compare_digest(kept_hash, shown_hash)
 
 
-def _open(token: str) -> bytes:
+def seal(prefix: str, body: bytes) -> str:
+    """A line that says whether it was damaged on its way."""
+    return prefix + base64.urlsafe_b64encode(body + _checksum(body)).decode().rstrip("=")
+
+
+def unseal(prefix: str, token: str) -> bytes:
+    """What was sealed.
+
+    Raises:
+        BadInvitation: the line is of another kind or version, or damaged.
+    """
     if not token.startswith("rw") or "_" not in token[:6] or len(token) > _TOKEN_CHARACTERS_MAX:
         raise BadInvitation(f"this is no invitation; paste the whole line that `ridgeway invite` printed ({PREFIX}...)")
-    if not token.startswith(PREFIX):
+    if not token.startswith(prefix):
         raise BadInvitation("this invitation is of another version; upgrade ridgeway or ask for a new one")
-    encoded = token.removeprefix(PREFIX)
+    encoded = token.removeprefix(prefix)
     try:
         data = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:

@@ -16,7 +16,7 @@ from ridgeway.manifest import Manifest, Masking
 from ridgeway.node import enrolment
 from ridgeway.node.brought_statistics import BroughtStatistics
 from ridgeway.node.contribution import Computed, DomainError, Workshop, compute, signer
-from ridgeway.node.delivery import Delivery, OnProgress, withdrawal_signer
+from ridgeway.node.delivery import CoordinatorDelivery, Delivery, OnProgress, withdrawal_signer
 from ridgeway.node.hold_outs import HoldOuts
 from ridgeway.node.link import Link, read_tls
 from ridgeway.node.persistence import persist
@@ -53,10 +53,14 @@ class Agent:
         routers: the newest router.
         rounds: our part in rounds of secure aggregation.
         link: the connection; None until it is needed.
+        payloads: the folder with those of our records.
         unsettled: set while the state may hold something that the coordinator does not have.
         on_membership: called when the node joined or left.
         doubtful: whether the coordinator's ledger may have been restored from a backup since we compared.
+        seen_by: who sees an owner's sums where they are not masked.
     """
+
+    seen_by = "the coordinator"
 
     def __init__(self, directory: DataDirectory, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.directory = directory
@@ -68,7 +72,7 @@ class Agent:
         self.unsettled.set()
         self.on_membership: Callable[[], None] = lambda: None
         self._now = now
-        self._payloads = directory.folder("payloads")
+        self.payloads = directory.folder("payloads")
         self.hold_outs = HoldOuts(directory.folder("hold-outs"))
         self._brought = BroughtStatistics(directory.folder("statistics"))
         # Made before anybody looks for it who may only read.
@@ -105,7 +109,7 @@ class Agent:
         """
         owner = self.state.require_membership().owner
         identity = enrolment.identity(self.directory)
-        return Standing(owner, self.manifest(), identity, self._payloads, lambda: read_roster(self.directory))
+        return Standing(owner, self.manifest(), identity, self.payloads, lambda: read_roster(self.directory))
 
     async def embedder(self) -> Embedder:
         """The embedder that the membership names, loaded once.
@@ -114,7 +118,7 @@ class Agent:
             NotJoined, EmbedderError: there is none.
         """
         if self._embedder is None:
-            self._embedder = await self._as_agreed(await _load(self._latest_membership().embedder))
+            self._embedder = await self._as_agreed(await load(self._latest_membership().embedder))
         return self._embedder
 
     async def _as_agreed(self, embedder: Embedder) -> Embedder:
@@ -134,6 +138,14 @@ class Agent:
             self.link = Link(membership.member_address, read_tls(self.directory))
         self.link.require_valid(self._now())
         return self.link
+
+    def delivery(self) -> Delivery:
+        """What brings our records where they count.
+
+        Raises:
+            NotJoined, CredentialMissing, CertificateExpired: there is nowhere to bring them.
+        """
+        return CoordinatorDelivery(self.state, self.connect(), enrolment.identity(self.directory), self.payloads)
 
     async def _disconnect(self) -> None:
         link, self.link = self.link, None
@@ -164,7 +176,7 @@ class Agent:
     async def _enrol(self, request: m.JoinRequest, on_progress: OnProgress) -> None:
         on_progress(m.Progress(stage="enrol"))
         before = self.state.membership
-        embedder = await enrolment.enrol(self.directory, self.state, request.token, request.embedder, _load)
+        embedder = await self.admit(request, on_progress)
         self._embedder = await self._as_agreed(embedder)
         await self._disconnect()
         membership = self.state.require_membership()
@@ -176,7 +188,7 @@ class Agent:
         self.unsettled.clear()
         if not self.masked:
             seen = "sees your sums, with noise" if self.manifest().privacy else "can tell which words you use"
-            on_progress(m.Progress("warning", detail=f"masking is off: the coordinator {seen}"))
+            on_progress(m.Progress("warning", detail=f"masking is off: {self.seen_by} {seen}"))
         self.on_membership()
 
     async def _taken_over(self, source: m.PromptSource) -> PromptSource:
@@ -186,6 +198,14 @@ class Agent:
         brought = await asyncio.to_thread(read_statistics, source)
         brought.features.check_same(Features.of(self.manifest()))
         return await asyncio.to_thread(self._brought.keep, brought)
+
+    async def admit(self, request: m.JoinRequest, _: OnProgress) -> Embedder:
+        """Turn the request's token into a membership; the embedder that the federation computes with.
+
+        Raises:
+            RidgewayError: see `enrolment.enrol`.
+        """
+        return await enrolment.enrol(self.directory, self.state, request.token, request.embedder, load)
 
     async def leave(self, domain: str, on_progress: OnProgress) -> None:
         """Take one domain, or EVERYTHING, out of the sum; return when it is acknowledged.
@@ -211,13 +231,22 @@ class Agent:
         sources = self.state.sources()
         return bool(sources) if domain == EVERYTHING else domain in sources
 
+    async def ledger(self) -> tuple[dict[str, int], int]:
+        """What counts of us, sequence numbers by domain, and the smallest number that is free.
+
+        Raises:
+            Unreachable, Refused: the coordinator does not say.
+        """
+        membership = await self.connect().call(rpc.GET_MEMBERSHIP, m.GetMembershipRequest())
+        return {held.domain: held.sequence for held in membership.contributions}, membership.next_sequence
+
     async def _is_in_ledger(self, domain: str) -> bool:
         if domain in self.state.withdrawals():
             return True
         if domain in self.state.sources():
             return False
-        membership = await self.connect().call(rpc.GET_MEMBERSHIP, m.GetMembershipRequest())
-        if domain not in {contribution.domain for contribution in membership.contributions}:
+        ledger, _ = await self.ledger()
+        if domain not in ledger:
             raise UnknownSource(
                 f"this node does not contribute to {domain[:80]!r}; `ridgeway status` lists what it does"
             )
@@ -281,7 +310,7 @@ class Agent:
             Unreachable, Refused: something was not acknowledged.
         """
         async with self._changing:
-            delivery = Delivery(self.state, self.connect(), enrolment.identity(self.directory), self._payloads)
+            delivery = self.delivery()
             if not (self.masked and self.state.last_committed()):
                 # What the masked sum holds of us goes out of it by a round; only then may we leave.
                 await delivery.withdrawals(on_progress)
@@ -305,14 +334,13 @@ class Agent:
     async def _compare_with_ledger(self) -> None:
         if (self.state.compared and not self.doubtful) or self.masked:
             return
-        membership = await self.connect().call(rpc.GET_MEMBERSHIP, m.GetMembershipRequest())
-        ledger = {contribution.domain: contribution.sequence for contribution in membership.contributions}
+        ledger, next_sequence = await self.ledger()
         if self.state.compared:
             missing = self.state.send_again(ledger)
             if missing:
                 _log.warning("the ledger lacks our %s; sending it again", ", ".join(missing))
         else:
-            self.state.compare(ledger, membership.next_sequence)
+            self.state.compare(ledger, next_sequence)
         for domain in sorted(ledger.keys() - self.state.sources().keys()):
             _log.warning("the sum still holds our %s, which has no source here; withdraw it with leave", domain)
 
@@ -355,8 +383,9 @@ class Agent:
             self.state.forget_uncommitted(domain)
             self.state.source_unchanged(domain, computed.source_fingerprint)
             return None
-        owner = self.state.require_membership().owner
-        sign = signer(enrolment.identity(self.directory), owner, manifest, domain, computed)
+        member = self.state.require_membership()
+        key = enrolment.identity(self.directory)
+        sign = signer(key, member.owner, manifest, domain, computed, member.generation)
         return self.state.prepare(
             domain, computed.rows, computed.payload, computed.source_fingerprint, sign, computed.release
         )
@@ -388,18 +417,26 @@ class Agent:
     def _workshop(self) -> Workshop:
         state = self.state
         return Workshop(
-            self._payloads, self.hold_outs, self._brought, state.hold_out_key(), state.hold_out, state.releases()
+            self.payloads, self.hold_outs, self._brought, state.hold_out_key(), state.hold_out, state.releases()
         )
 
     def _remove_unnamed_payloads(self) -> None:
         named = self.state.payloads()
         self.hold_outs.keep_only(named)
         self._brought.keep_only(self.state.sources())
-        for path in self._payloads.iterdir():
+        for path in self.payloads.iterdir():
             if path.name not in named:
                 path.unlink(missing_ok=True)
 
     # Status
+
+    async def federation_status(self) -> m.FederationStatus:
+        """The federation as whoever adds up sees it.
+
+        Raises:
+            Unreachable, Refused: it does not say.
+        """
+        return await self.connect().call(rpc.GET_STATUS, m.GetStatusRequest())
 
     def status(self, connected: bool, last_error: str) -> m.NodeStatus:
         """The node as it sees itself."""
@@ -441,7 +478,8 @@ def is_member(state: NodeState) -> bool:
     return True
 
 
-async def _load(name: str) -> Embedder:
+async def load(name: str) -> Embedder:
+    """An embedder by name."""
     return await asyncio.to_thread(load_embedder, name)
 
 

@@ -195,8 +195,10 @@ def numbers(payloads: Path, prepared: Prepared) -> npt.NDArray[np.int64]:
     return unpack((payloads / prepared.payload).read_bytes(), body.bytes_per_number or WIDTH_MAX)
 
 
-def signer(key: IdentityKey, owner: str, manifest: Manifest, domain: str, computed: Computed) -> Sign:
-    """Signs a computed payload under the sequence number it is given."""
+def signer(
+    key: IdentityKey, owner: str, manifest: Manifest, domain: str, computed: Computed, generation: int = 0
+) -> Sign:
+    """Signs a computed payload under the sequence number it is given; among peers with the membership's generation."""
     return lambda sequence: sign_contribution(
         key,
         ContributionBody(
@@ -210,5 +212,6 @@ def signer(key: IdentityKey, owner: str, manifest: Manifest, domain: str, comput
             payload_bytes=computed.payload_bytes,
             chunk_digests=computed.chunk_digests,
             bytes_per_number=computed.bytes_per_number,
+            generation=generation,
         ),
     )

@@ -7,6 +7,7 @@ from a backup; then the record is signed again with a higher number.
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import grpc
 
@@ -30,7 +31,20 @@ OnProgress = Callable[[m.Progress], None]
 _NUMBER_REFUSED = {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ALREADY_EXISTS}
 
 
-class Delivery:
+class Delivery(Protocol):
+    """Brings what one member's state holds where it counts."""
+
+    async def contribution(self, prepared: Prepared, on_progress: OnProgress) -> None:
+        """Bring one record until it is committed."""
+
+    async def withdrawals(self, on_progress: OnProgress) -> None:
+        """Bring every withdrawal that was not acknowledged; leaving supersedes all others."""
+
+    async def experts(self, *, again: bool = False) -> None:
+        """Register our experts if that was not done yet, or `again` if it may have been forgotten."""
+
+
+class CoordinatorDelivery:
     """Sends what one member's state holds, over one link."""
 
     def __init__(self, state: NodeState, link: Link, key: IdentityKey, payloads: Path) -> None:
@@ -111,7 +125,7 @@ class Delivery:
     def _sign_again(self, prepared: Prepared) -> Prepared:
         membership, computed = self._state.require_membership(), computed_before(prepared, self._key)
         manifest = Manifest.from_json(membership.manifest_json.encode())
-        sign = signer(self._key, membership.owner, manifest, prepared.domain, computed)
+        sign = signer(self._key, membership.owner, manifest, prepared.domain, computed, membership.generation)
         return self._state.prepare(prepared.domain, computed.rows, computed.payload, computed.source_fingerprint, sign)
 
 
@@ -120,5 +134,7 @@ def withdrawal_signer(state: NodeState, key: IdentityKey, domain: str) -> Sign:
     membership = state.require_membership()
     return lambda sequence: sign_withdrawal(
         key,
-        m.WithdrawalBody(RECORD_VERSION, membership.federation_id, membership.owner, domain, sequence),
+        m.WithdrawalBody(
+            RECORD_VERSION, membership.federation_id, membership.owner, domain, sequence, membership.generation
+        ),
     )

@@ -10,7 +10,7 @@ import grpc
 
 from ridgeway.crypto.certificates import new_tls_key, signing_request
 from ridgeway.crypto.identity import IdentityKey
-from ridgeway.crypto.invitation import Invitation
+from ridgeway.crypto.invitation import PEER_PREFIX, BadInvitation, Invitation
 from ridgeway.crypto.labels import ENROLMENT_SIGNATURE
 from ridgeway.embedder import Embedder, EmbedderFingerprint
 from ridgeway.errors import RidgewayError
@@ -68,8 +68,12 @@ async def enrol(
         BadInvitation, AlreadyJoined, AuthorityMismatch, PrivacyError, WrongEmbedder, ManifestChanged, Unreachable,
             Refused: see their sentences.
     """
+    if token.startswith(PEER_PREFIX):
+        raise BadInvitation(
+            "this invitation is to a federation without a coordinator; stop this node and start it with --peers"
+        )
     invitation = Invitation.from_token(token)
-    _require_newcomer(state.membership, invitation)
+    require_newcomer(state.membership, invitation.owner, invitation.federation_id)
     authority = await asyncio.to_thread(fetch_pinned_authority, invitation.address, invitation.ca_sha256)
     credential = m.Credential(invitation.federation_id, invitation.owner, invitation.secret)
     async with enrolment_channel(invitation.address, authority) as channel:
@@ -78,7 +82,7 @@ async def enrol(
         if manifest.privacy is not None:
             await asyncio.to_thread(check_agreed, manifest.privacy)
         name = embedder_name or manifest.embedder.name
-        embedder = await _matching_embedder(manifest.embedder, name, load)
+        embedder = await matching_embedder(manifest.embedder, name, load)
         key, tls_key = identity(directory), new_tls_key()
         request = signing_request(tls_key, invitation.owner)
         enrolled = await _call(
@@ -111,17 +115,27 @@ async def enrol(
     return embedder
 
 
-def _require_newcomer(membership: Membership | None, invitation: Invitation) -> None:
+def require_newcomer(membership: Membership | None, owner: str, federation_id: str) -> None:
+    """A node belongs to one federation at a time, as one owner.
+
+    Raises:
+        AlreadyJoined: it is a member elsewhere, or as another.
+    """
     if membership is None or membership.left:
         return
-    if (membership.owner, membership.federation_id) != (invitation.owner, invitation.federation_id):
+    if (membership.owner, membership.federation_id) != (owner, federation_id):
         raise AlreadyJoined(
             f"this data directory belongs to {membership.owner} of another membership; "
-            f"choose another --data-dir for {invitation.owner}, or leave first"
+            f"choose another --data-dir for {owner}, or leave first"
         )
 
 
-async def _matching_embedder(agreed: EmbedderFingerprint, name: str, load: LoadEmbedder) -> Embedder:
+async def matching_embedder(agreed: EmbedderFingerprint, name: str, load: LoadEmbedder) -> Embedder:
+    """The embedder of this name, which must be the federation's.
+
+    Raises:
+        WrongEmbedder: it is another, or cannot be loaded.
+    """
     try:
         embedder = await load(name)
     except RidgewayError as error:

@@ -48,7 +48,7 @@ async def join_federation(data_dir: Path, request: m.JoinRequest, on_progress: O
     except DataDirectoryInUse:
         if STANDARD_INPUT in {source.location for source in request.sources}:
             raise BadJoinRequest("the running node cannot read this command's standard input; name a file") from None
-        await _through_daemon(directory, rpc.NODE_JOIN, request, on_progress)
+        await through_daemon(directory, rpc.NODE_JOIN, request, on_progress)
 
 
 async def leave_federation(data_dir: Path, domain: str, on_progress: OnProgress) -> None:
@@ -62,7 +62,7 @@ async def leave_federation(data_dir: Path, domain: str, on_progress: OnProgress)
         async with _own_agent(directory) as agent:
             await agent.leave(domain, on_progress)
     except DataDirectoryInUse:
-        await _through_daemon(directory, rpc.NODE_LEAVE, m.LeaveRequest(domain), on_progress)
+        await through_daemon(directory, rpc.NODE_LEAVE, m.LeaveRequest(domain), on_progress)
 
 
 async def node_status(data_dir: Path) -> tuple[m.NodeStatus, bool]:
@@ -73,7 +73,7 @@ async def node_status(data_dir: Path) -> tuple[m.NodeStatus, bool]:
             status = agent.status(connected=False, last_error="")
             return replace(status, router_version=agent.routers.version_on_disk()), False
     except DataDirectoryInUse:
-        async with _daemon(directory) as channel:
+        async with daemon_channel(directory) as channel:
             request = m.GetNodeStatusRequest()
             return await rpc.call(channel, rpc.NODE_STATUS, request, timeout_s=CALL_TIMEOUT_S), True
 
@@ -85,7 +85,7 @@ async def take_snapshot(data_dir: Path) -> str:
         async with _own_agent(directory) as agent:
             return take(directory, agent.state)
     except DataDirectoryInUse:
-        async with _daemon(directory) as channel:
+        async with daemon_channel(directory) as channel:
             request = m.SnapshotRequest()
             return (await rpc.call(channel, rpc.NODE_SNAPSHOT, request, timeout_s=CALL_TIMEOUT_S)).name
 
@@ -127,7 +127,7 @@ async def _own_agent(directory: DataDirectory) -> AsyncIterator[Agent]:
 
 
 @asynccontextmanager
-async def _daemon(directory: DataDirectory) -> AsyncIterator[grpc.aio.Channel]:
+async def daemon_channel(directory: DataDirectory) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to the process that holds the directory; its refusals as exceptions."""
     name = f"the node on {directory.path}"
     async with connect(directory.path, SOCKET) as channel:
@@ -142,12 +142,13 @@ async def _daemon(directory: DataDirectory) -> AsyncIterator[grpc.aio.Channel]:
             raise translated(error, name) from error
 
 
-async def _through_daemon(
+async def through_daemon(
     directory: DataDirectory,
     method: rpc.Method[rpc.Request, m.Progress],
     request: rpc.Request,
     on_progress: OnProgress,
 ) -> None:
-    async with _daemon(directory) as channel:
+    """Let the daemon on the directory do it."""
+    async with daemon_channel(directory) as channel:
         async for news in rpc.watch(channel, method, request, metadata=call_metadata()):
             on_progress(news)

@@ -11,7 +11,6 @@ from ridgeway.explanation import explain
 from ridgeway.node.agent import Agent, is_member
 from ridgeway.node.router_store import RouterStore
 from ridgeway.proto import messages as m
-from ridgeway.proto import rpc
 from ridgeway.proto.decision_document import decision_document, explanation_document
 from ridgeway.proto.status_document import federation_document, iso_time, node_document
 from ridgeway.web.errors import CannotTry
@@ -49,7 +48,7 @@ class FederationGlimpse:
     async def _ask(self) -> None:
         try:
             async with asyncio.timeout(ASK_S):
-                status = await self._agent.connect().call(rpc.GET_STATUS, m.GetStatusRequest())
+                status = await self._agent.federation_status()
         except (RidgewayError, TimeoutError) as error:
             self._missing = str(error) or "the coordinator does not answer; check that it runs"
             return

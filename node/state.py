@@ -101,7 +101,7 @@ class NotJoined(RidgewayError):
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What enrolment gave: who we are, and where the coordinator is."""
+    """What enrolment gave: who we are, and where the coordinator is; among peers instead generation and issuer."""
 
     owner: str
     federation_id: str
@@ -109,6 +109,8 @@ class Membership:
     manifest_json: str
     embedder: str
     left: bool = False
+    generation: int = 0
+    issuer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The router of a federation with differential privacy, from what its sum holds."""
+"""The router of a federation, with differential privacy or without, from what its sum holds."""
 
 import numpy as np
 
@@ -6,8 +6,19 @@ from ridgeway.manifest import Manifest, PrivacySettings
 from ridgeway.noisy_moments import solve_noisy
 from ridgeway.privacy.budget import deviation
 from ridgeway.privacy.sensitivity import moment_sensitivity
-from ridgeway.ridge import Solution
+from ridgeway.ridge import Solution, solve
 from ridgeway.sums import FederationSum
+
+
+def solution(total: FederationSum, manifest: Manifest) -> Solution:
+    """Router weights, as the manifest wants them solved.
+
+    Raises:
+        InconsistentSum, UnsolvableSystem: the sum gives no router.
+    """
+    if manifest.privacy is not None:
+        return private_solution(total, manifest, manifest.privacy)
+    return solve(*total.normal_equations(), total.masses, total.rows, manifest.solver)
 
 
 def private_solution(total: FederationSum, manifest: Manifest, settings: PrivacySettings) -> Solution:

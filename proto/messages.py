@@ -95,6 +95,7 @@ class ContributionBody:
     payload_bytes: int = 0
     chunk_digests: tuple[bytes, ...] = ()
     bytes_per_number: int = 0
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class WithdrawalBody:
     owner: str = ""
     domain: str = ""
     sequence: int = 0
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -880,3 +882,198 @@ class NodeStatus:
     manifest_json: bytes = b""
     waiting: str = ""
     identity_sha256: str = ""
+    gossip: "GossipStatus | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class CharterBody:
+    """What the authority founded."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    manifest_json: bytes = b""
+    authority_public_key: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantBody:
+    """An owner is an administrator, or no longer."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    sequence: int = 0
+    identity_public_key: bytes = b""
+    issuer_certificate_pem: bytes = b""
+    active: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipBody:
+    """An identity key is an owner's."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    identity_public_key: bytes = b""
+    stated_unix_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictBody:
+    """An owner is a member no longer, or the authority says that it is one still."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    sequence: int = 0
+    issuer: str = ""
+    state: MemberState = MemberState.UNSPECIFIED
+    confirmed_issuer: str = ""
+    stated_unix_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DepartureBody:
+    """An owner leaves."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    stated_unix_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileBody:
+    """Where an owner's node is, and its experts."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    sequence: int = 0
+    address: str = ""
+    enrolment_address: str = ""
+    experts: tuple[Expert, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationBody:
+    """Who holds the one-time key may become this owner."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    one_time_public_key: bytes = b""
+    expires_unix_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequestBody:
+    """An owner asks for a certificate."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    sequence: int = 0
+    identity_public_key: bytes = b""
+    signing_request_pem: bytes = b""
+    issuer_request_pem: bytes = b""
+    invitation: SignedRecord | None = None
+    redemption: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateBody:
+    """An owner's certificate."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    sequence: int = 0
+    certifier: str = ""
+    certificate_chain_pem: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GreetRequest:
+    """A caller's nonce."""
+
+    nonce: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GreetResponse:
+    """Proof of the identity that answers, and its nonce."""
+
+    nonce: bytes = b""
+    signature: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """One peer as another sees it."""
+
+    owner: str = ""
+    state: PeerState = PeerState.UNSPECIFIED
+    linked: bool = False
+    incarnation: int = 0
+    in_step: bool = False
+    last_exchange_unix_ms: int = 0
+    sum_digest: bytes = b""
+    weights_digest: bytes = b""
+    differs: bool = False
+    offences: int = 0
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GossipStatus:
+    """Gossip as one peer sees it."""
+
+    root: bytes = b""
+    records: int = 0
+    pending: int = 0
+    sum_digest: bytes = b""
+    weights_digest: bytes = b""
+    peers: tuple[PeerStatus, ...] = ()
+    refused: int = 0
+    administrator: bool = False
+    authority: bool = False
+    faults: tuple[str, ...] = ()
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribePeersRequest:
+    """Ask for the charter before enrolling."""
+
+    invitation: SignedRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DescribePeersResponse:
+    """The charter."""
+
+    charter: SignedRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a newcomer waits for, or the records that let it in."""
+
+    waiting: str = ""
+    records: tuple[GossipRecord, ...] = ()

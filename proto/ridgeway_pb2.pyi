@@ -128,7 +128,7 @@ class SignedRecord(_message.Message):
     def __init__(self, body: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class ContributionBody(_message.Message):
-    __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence", "manifest_digest", "rows", "payload_bytes", "chunk_digests", "bytes_per_number")
+    __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence", "manifest_digest", "rows", "payload_bytes", "chunk_digests", "bytes_per_number", "generation")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
@@ -139,6 +139,7 @@ class ContributionBody(_message.Message):
     PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
     CHUNK_DIGESTS_FIELD_NUMBER: _ClassVar[int]
     BYTES_PER_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     federation_id: str
     owner: str
@@ -149,21 +150,24 @@ class ContributionBody(_message.Message):
     payload_bytes: int
     chunk_digests: _containers.RepeatedScalarFieldContainer[bytes]
     bytes_per_number: int
-    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., domain: _Optional[str] = ..., sequence: _Optional[int] = ..., manifest_digest: _Optional[bytes] = ..., rows: _Optional[int] = ..., payload_bytes: _Optional[int] = ..., chunk_digests: _Optional[_Iterable[bytes]] = ..., bytes_per_number: _Optional[int] = ...) -> None: ...
+    generation: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., domain: _Optional[str] = ..., sequence: _Optional[int] = ..., manifest_digest: _Optional[bytes] = ..., rows: _Optional[int] = ..., payload_bytes: _Optional[int] = ..., chunk_digests: _Optional[_Iterable[bytes]] = ..., bytes_per_number: _Optional[int] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class WithdrawalBody(_message.Message):
-    __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence")
+    __slots__ = ("format_version", "federation_id", "owner", "domain", "sequence", "generation")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     federation_id: str
     owner: str
     domain: str
     sequence: int
-    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., domain: _Optional[str] = ..., sequence: _Optional[int] = ...) -> None: ...
+    generation: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., domain: _Optional[str] = ..., sequence: _Optional[int] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class ContributeRequest(_message.Message):
     __slots__ = ("record", "chunk")
@@ -699,6 +703,20 @@ class RoundOutcome(_message.Message):
     sum_digest: bytes
     def __init__(self, committed: bool = ..., reason: _Optional[str] = ..., sum_digest: _Optional[bytes] = ...) -> None: ...
 
+class GreetRequest(_message.Message):
+    __slots__ = ("nonce",)
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    nonce: bytes
+    def __init__(self, nonce: _Optional[bytes] = ...) -> None: ...
+
+class GreetResponse(_message.Message):
+    __slots__ = ("nonce", "signature")
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    nonce: bytes
+    signature: bytes
+    def __init__(self, nonce: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
 class PeerFrame(_message.Message):
     __slots__ = ("format_version", "updates", "digest", "reconciliation", "chunk_request", "chunk", "chunk_absence", "probe")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -1002,7 +1020,7 @@ class GetNodeStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class NodeStatus(_message.Message):
-    __slots__ = ("owner", "federation_id", "coordinator_address", "connected", "router_version", "router_received_unix_ms", "certificate_expires_unix_ms", "domains", "last_error", "manifest_json", "waiting", "identity_sha256")
+    __slots__ = ("owner", "federation_id", "coordinator_address", "connected", "router_version", "router_received_unix_ms", "certificate_expires_unix_ms", "domains", "last_error", "manifest_json", "waiting", "identity_sha256", "gossip")
     OWNER_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     COORDINATOR_ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -1015,6 +1033,7 @@ class NodeStatus(_message.Message):
     MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
     WAITING_FIELD_NUMBER: _ClassVar[int]
     IDENTITY_SHA256_FIELD_NUMBER: _ClassVar[int]
+    GOSSIP_FIELD_NUMBER: _ClassVar[int]
     owner: str
     federation_id: str
     coordinator_address: str
@@ -1027,7 +1046,60 @@ class NodeStatus(_message.Message):
     manifest_json: bytes
     waiting: str
     identity_sha256: str
-    def __init__(self, owner: _Optional[str] = ..., federation_id: _Optional[str] = ..., coordinator_address: _Optional[str] = ..., connected: bool = ..., router_version: _Optional[int] = ..., router_received_unix_ms: _Optional[int] = ..., certificate_expires_unix_ms: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[NodeDomain, _Mapping]]] = ..., last_error: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., waiting: _Optional[str] = ..., identity_sha256: _Optional[str] = ...) -> None: ...
+    gossip: GossipStatus
+    def __init__(self, owner: _Optional[str] = ..., federation_id: _Optional[str] = ..., coordinator_address: _Optional[str] = ..., connected: bool = ..., router_version: _Optional[int] = ..., router_received_unix_ms: _Optional[int] = ..., certificate_expires_unix_ms: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[NodeDomain, _Mapping]]] = ..., last_error: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., waiting: _Optional[str] = ..., identity_sha256: _Optional[str] = ..., gossip: _Optional[_Union[GossipStatus, _Mapping]] = ...) -> None: ...
+
+class GossipStatus(_message.Message):
+    __slots__ = ("root", "records", "pending", "sum_digest", "weights_digest", "peers", "refused", "administrator", "authority", "faults", "address")
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    ADMINISTRATOR_FIELD_NUMBER: _ClassVar[int]
+    AUTHORITY_FIELD_NUMBER: _ClassVar[int]
+    FAULTS_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    root: bytes
+    records: int
+    pending: int
+    sum_digest: bytes
+    weights_digest: bytes
+    peers: _containers.RepeatedCompositeFieldContainer[PeerStatus]
+    refused: int
+    administrator: bool
+    authority: bool
+    faults: _containers.RepeatedScalarFieldContainer[str]
+    address: str
+    def __init__(self, root: _Optional[bytes] = ..., records: _Optional[int] = ..., pending: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., weights_digest: _Optional[bytes] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., refused: _Optional[int] = ..., administrator: bool = ..., authority: bool = ..., faults: _Optional[_Iterable[str]] = ..., address: _Optional[str] = ...) -> None: ...
+
+class PeerStatus(_message.Message):
+    __slots__ = ("owner", "state", "linked", "incarnation", "in_step", "last_exchange_unix_ms", "sum_digest", "weights_digest", "differs", "offences", "address")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    LINKED_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    IN_STEP_FIELD_NUMBER: _ClassVar[int]
+    LAST_EXCHANGE_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DIFFERS_FIELD_NUMBER: _ClassVar[int]
+    OFFENCES_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    state: PeerState
+    linked: bool
+    incarnation: int
+    in_step: bool
+    last_exchange_unix_ms: int
+    sum_digest: bytes
+    weights_digest: bytes
+    differs: bool
+    offences: int
+    address: str
+    def __init__(self, owner: _Optional[str] = ..., state: _Optional[_Union[PeerState, str]] = ..., linked: bool = ..., incarnation: _Optional[int] = ..., in_step: bool = ..., last_exchange_unix_ms: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., weights_digest: _Optional[bytes] = ..., differs: bool = ..., offences: _Optional[int] = ..., address: _Optional[str] = ...) -> None: ...
 
 class NodeDomain(_message.Message):
     __slots__ = ("domain", "location", "sequence", "rows", "committed", "budget_spent")
@@ -1044,3 +1116,197 @@ class NodeDomain(_message.Message):
     committed: bool
     budget_spent: float
     def __init__(self, domain: _Optional[str] = ..., location: _Optional[str] = ..., sequence: _Optional[int] = ..., rows: _Optional[int] = ..., committed: bool = ..., budget_spent: _Optional[float] = ...) -> None: ...
+
+class CharterBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "manifest_json", "authority_public_key")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_JSON_FIELD_NUMBER: _ClassVar[int]
+    AUTHORITY_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    manifest_json: bytes
+    authority_public_key: bytes
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., authority_public_key: _Optional[bytes] = ...) -> None: ...
+
+class GrantBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "sequence", "identity_public_key", "issuer_certificate_pem", "active")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_CERTIFICATE_PEM_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    sequence: int
+    identity_public_key: bytes
+    issuer_certificate_pem: bytes
+    active: bool
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., sequence: _Optional[int] = ..., identity_public_key: _Optional[bytes] = ..., issuer_certificate_pem: _Optional[bytes] = ..., active: bool = ...) -> None: ...
+
+class MembershipBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "identity_public_key", "stated_unix_ms")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    STATED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    identity_public_key: bytes
+    stated_unix_ms: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., identity_public_key: _Optional[bytes] = ..., stated_unix_ms: _Optional[int] = ...) -> None: ...
+
+class VerdictBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "sequence", "issuer", "state", "confirmed_issuer", "stated_unix_ms")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMED_ISSUER_FIELD_NUMBER: _ClassVar[int]
+    STATED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    sequence: int
+    issuer: str
+    state: MemberState
+    confirmed_issuer: str
+    stated_unix_ms: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., sequence: _Optional[int] = ..., issuer: _Optional[str] = ..., state: _Optional[_Union[MemberState, str]] = ..., confirmed_issuer: _Optional[str] = ..., stated_unix_ms: _Optional[int] = ...) -> None: ...
+
+class DepartureBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "stated_unix_ms")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    STATED_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    stated_unix_ms: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., stated_unix_ms: _Optional[int] = ...) -> None: ...
+
+class ProfileBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "sequence", "address", "enrolment_address", "experts")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ENROLMENT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    EXPERTS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    sequence: int
+    address: str
+    enrolment_address: str
+    experts: _containers.RepeatedCompositeFieldContainer[Expert]
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., sequence: _Optional[int] = ..., address: _Optional[str] = ..., enrolment_address: _Optional[str] = ..., experts: _Optional[_Iterable[_Union[Expert, _Mapping]]] = ...) -> None: ...
+
+class InvitationBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "one_time_public_key", "expires_unix_ms")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    ONE_TIME_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_UNIX_MS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    one_time_public_key: bytes
+    expires_unix_ms: int
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., one_time_public_key: _Optional[bytes] = ..., expires_unix_ms: _Optional[int] = ...) -> None: ...
+
+class CertificateRequestBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "sequence", "identity_public_key", "signing_request_pem", "issuer_request_pem", "invitation", "redemption")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    IDENTITY_PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    SIGNING_REQUEST_PEM_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_REQUEST_PEM_FIELD_NUMBER: _ClassVar[int]
+    INVITATION_FIELD_NUMBER: _ClassVar[int]
+    REDEMPTION_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    sequence: int
+    identity_public_key: bytes
+    signing_request_pem: bytes
+    issuer_request_pem: bytes
+    invitation: SignedRecord
+    redemption: bytes
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., sequence: _Optional[int] = ..., identity_public_key: _Optional[bytes] = ..., signing_request_pem: _Optional[bytes] = ..., issuer_request_pem: _Optional[bytes] = ..., invitation: _Optional[_Union[SignedRecord, _Mapping]] = ..., redemption: _Optional[bytes] = ...) -> None: ...
+
+class CertificateBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "sequence", "certifier", "certificate_chain_pem")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CERTIFIER_FIELD_NUMBER: _ClassVar[int]
+    CERTIFICATE_CHAIN_PEM_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    sequence: int
+    certifier: str
+    certificate_chain_pem: bytes
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., sequence: _Optional[int] = ..., certifier: _Optional[str] = ..., certificate_chain_pem: _Optional[bytes] = ...) -> None: ...
+
+class DescribePeersRequest(_message.Message):
+    __slots__ = ("invitation",)
+    INVITATION_FIELD_NUMBER: _ClassVar[int]
+    invitation: SignedRecord
+    def __init__(self, invitation: _Optional[_Union[SignedRecord, _Mapping]] = ...) -> None: ...
+
+class DescribePeersResponse(_message.Message):
+    __slots__ = ("charter",)
+    CHARTER_FIELD_NUMBER: _ClassVar[int]
+    charter: SignedRecord
+    def __init__(self, charter: _Optional[_Union[SignedRecord, _Mapping]] = ...) -> None: ...
+
+class Admission(_message.Message):
+    __slots__ = ("waiting", "records")
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    waiting: str
+    records: _containers.RepeatedCompositeFieldContainer[GossipRecord]
+    def __init__(self, waiting: _Optional[str] = ..., records: _Optional[_Iterable[_Union[GossipRecord, _Mapping]]] = ...) -> None: ...

@@ -61,6 +61,11 @@ GET_STATUS = Method(FEDERATION, "GetStatus", m.GetStatusRequest, m.FederationSta
 
 PEERS = "ridgeway.v1.Peers"
 EXCHANGE = Method(PEERS, "Exchange", m.PeerFrame, m.PeerFrame, Arity.BOTH_STREAM)
+GREET = Method(PEERS, "Greet", m.GreetRequest, m.GreetResponse)
+
+PEER_ENROLMENT = "ridgeway.v1.PeerEnrolment"
+DESCRIBE_PEERS = Method(PEER_ENROLMENT, "Describe", m.DescribePeersRequest, m.DescribePeersResponse)
+ENROL_PEER = Method(PEER_ENROLMENT, "Enrol", m.GossipRecord, m.Admission, Arity.RESPONSE_STREAM)
 
 ADMINISTRATION = "ridgeway.v1.Administration"
 INVITE = Method(ADMINISTRATION, "Invite", m.InviteRequest, m.InviteResponse)
@@ -68,6 +73,8 @@ REVOKE = Method(ADMINISTRATION, "Revoke", m.OwnerRequest, m.OwnerResponse)
 EVICT = Method(ADMINISTRATION, "Evict", m.OwnerRequest, m.OwnerResponse)
 ADMIN_STATUS = Method(ADMINISTRATION, "GetStatus", m.GetStatusRequest, m.FederationStatus)
 ADMIN_SNAPSHOT = Method(ADMINISTRATION, "Snapshot", m.SnapshotRequest, m.SnapshotResponse)
+APPOINT = Method(ADMINISTRATION, "Appoint", m.OwnerRequest, m.OwnerResponse)
+DISMISS = Method(ADMINISTRATION, "Dismiss", m.OwnerRequest, m.OwnerResponse)
 
 ROUTING = "ridgeway.v1.Routing"
 ROUTE = Method(ROUTING, "Route", m.RouteRequest, m.RouteResponse)

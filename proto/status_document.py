@@ -56,6 +56,41 @@ def node_document(status: m.NodeStatus) -> dict[str, Any]:
         "identity_sha256": status.identity_sha256,
         "waiting": status.waiting or None,
         "last_error": status.last_error or None,
+        "gossip": gossip_document(status.gossip) if status.gossip else None,
+    }
+
+
+def gossip_document(gossip: m.GossipStatus) -> dict[str, Any]:
+    """Gossip as one peer sees it, as data."""
+    return {
+        "address": gossip.address or None,
+        "records": gossip.records,
+        "pending": gossip.pending,
+        "root": gossip.root.hex(),
+        "sum_digest": gossip.sum_digest.hex() or None,
+        "weights_digest": gossip.weights_digest.hex() or None,
+        "refused": gossip.refused,
+        "administrator": gossip.administrator,
+        "founder": gossip.authority,
+        "faults": list(gossip.faults),
+        "peers": [peer_document(peer) for peer in gossip.peers],
+    }
+
+
+def peer_document(peer: m.PeerStatus) -> dict[str, Any]:
+    """One peer as another sees it, as data."""
+    return {
+        "owner": peer.owner,
+        "state": peer.state.name.lower(),
+        "linked": peer.linked,
+        "incarnation": peer.incarnation,
+        "same_records": peer.in_step,
+        "last_exchange": iso_time(peer.last_exchange_unix_ms),
+        "sum_digest": peer.sum_digest.hex() or None,
+        "weights_digest": peer.weights_digest.hex() or None,
+        "differs": peer.differs,
+        "offences": peer.offences,
+        "address": peer.address or None,
     }
 
 

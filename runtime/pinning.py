@@ -8,6 +8,7 @@ import hashlib
 import select
 import socket
 import time
+from itertools import pairwise
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -47,7 +48,7 @@ def fetch_pinned_authority(address: str, ca_sha256: bytes, timeout_s: float = TI
     for candidate in chain:
         der = candidate.public_bytes(serialization.Encoding.DER)
         if hashlib.sha256(der).digest() == ca_sha256:
-            _require_issued(chain[0], candidate)
+            _require_issued(chain, candidate)
             return candidate.public_bytes(serialization.Encoding.PEM)
     raise AuthorityMismatch(
         f"the server at {address} does not show the authority that the invitation names; somebody may stand between you"
@@ -55,9 +56,12 @@ def fetch_pinned_authority(address: str, ca_sha256: bytes, timeout_s: float = TI
     )
 
 
-def _require_issued(leaf: x509.Certificate, authority: x509.Certificate) -> None:
+def _require_issued(chain: list[x509.Certificate], authority: x509.Certificate) -> None:
+    """Each certificate before the authority's must be by the next; peers have their administrator's between."""
+    place = chain.index(authority)
     try:
-        leaf.verify_directly_issued_by(authority)
+        for issued, issuer in pairwise(chain[: place + 1]):
+            issued.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature) as error:
         raise AuthorityMismatch(
             "the server shows the right authority, but its own certificate is not by it; somebody may stand between you"

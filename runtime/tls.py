@@ -87,7 +87,7 @@ def member_channel(address: str, tls: MemberTls, server_name: str = COORDINATOR_
     return grpc.aio.secure_channel(address, credentials, options=channel_options(server_name))
 
 
-def enrolment_channel(address: str, authority_pem: bytes) -> grpc.aio.Channel:
-    """A channel to the coordinator for an owner without a certificate; the authority was pinned before."""
+def enrolment_channel(address: str, authority_pem: bytes, server_name: str = COORDINATOR_NAME) -> grpc.aio.Channel:
+    """A channel to whoever lets owners in, for one without a certificate; the authority was pinned before."""
     credentials = grpc.ssl_channel_credentials(authority_pem)
-    return grpc.aio.secure_channel(address, credentials, options=channel_options(COORDINATOR_NAME))
+    return grpc.aio.secure_channel(address, credentials, options=channel_options(server_name))

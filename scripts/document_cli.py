@@ -18,9 +18,18 @@ def page() -> str:
         _block(ridgeway.get_help(context)),
     ]
     for name, command in ridgeway.commands.items():
-        inner = click.Context(command, info_name=name, parent=context, terminal_width=WIDTH, max_content_width=WIDTH)
-        parts += [f"## ridgeway {name}", _block(command.get_help(inner))]
+        parts += _sections(f"ridgeway {name}", name, command, context)
     return "\n\n".join(parts) + "\n"
+
+
+def _sections(path: str, name: str, command: click.Command, parent: click.Context) -> list[str]:
+    """The section of a command, and of those below it."""
+    inner = click.Context(command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH)
+    parts = [f"## {path}", _block(command.get_help(inner))]
+    if isinstance(command, click.Group):
+        for below, each in command.commands.items():
+            parts += _sections(f"{path} {below}", below, each, inner)
+    return parts
 
 
 def _block(text: str) -> str:

@@ -22,6 +22,8 @@ PACKAGES = {
     "node",
     "gateway",
     "gossip",
+    "peers",
+    "roster",
     "privacy",
     "cli",
     "samples",
@@ -51,6 +53,8 @@ ALLOWED = {
     "coordinator": BOTH_DAEMONS,
     "node": BOTH_DAEMONS,
     "engines": {"core", "embedders", "node", "runtime"},
+    "roster": {"core", "crypto", "proto", "gossip"},
+    "peers": BOTH_DAEMONS | {"roster", "node"},
     "gateway": {"core", "crypto", "proto", "embedders", "runtime", "node"},
     "baselines": {"core", "proto"},
     "cli": PACKAGES - {"cli", "simulation"},
@@ -69,7 +73,7 @@ IMPURE = {
     "socket", "asyncio", "threading", "concurrent", "multiprocessing", "subprocess", "time", "random", "secrets",
     "grpc", "http", "urllib", "requests", "httpx", "sqlite3", "tempfile", "shutil", "huggingface_hub", "transformers",
 }  # fmt: skip
-PURE = ("core", "crypto", "protocol", "secagg", "gossip")
+PURE = ("core", "crypto", "protocol", "secagg", "gossip", "roster")
 # What the gateway decides, apart from the shell that does its input and output.
 GATEWAY_SHELL = {
     "daemon.py", "dispatch.py", "expert_keys.py", "http_service.py", "litellm_plugin.py", "router_follower.py",

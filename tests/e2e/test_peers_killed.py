@@ -1,0 +1,89 @@
+"""Peers in processes of their own, killed at any moment: what was committed or passed on is never lost or doubled."""
+
+import asyncio
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import toy
+from node_running import words, write_prompts
+from peer_running import PeerHome, toy_manifest
+
+from ridgeway.errors import RidgewayError
+from ridgeway.proto import messages as m
+from ridgeway.proto import rpc
+
+OWNERS = ("ann", "bob", "cat")
+KILLS = 4
+
+
+@dataclass
+class Processes:
+    """Real `ridgeway node` processes."""
+
+    running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+
+    async def start(self, owner: str, home: PeerHome) -> None:
+        """Start a node and wait until it answers."""
+        with home.data_dir.with_suffix(".log").open("ab") as log:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "ridgeway.cli.main", "node", "--peers", "--data-dir", str(home.data_dir),
+                "--listen", f"127.0.0.1:{home.port}", "--refresh", "0", "--json",
+                stdout=asyncio.subprocess.PIPE, stderr=log,
+            )  # fmt: skip
+        self.running[owner] = child
+        assert child.stdout
+        assert b"ready" in await child.stdout.readline(), home.data_dir.with_suffix(".log").read_text()[-3000:]
+
+    async def kill(self, owner: str) -> None:
+        """End a node with SIGKILL."""
+        child = self.running.pop(owner)
+        child.kill()
+        assert await child.wait() == -signal.SIGKILL
+
+
+@asynccontextmanager
+async def processes() -> AsyncIterator[Processes]:
+    """No process outlives the block."""
+    made = Processes()
+    try:
+        yield made
+    finally:
+        for child in made.running.values():
+            with suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+
+
+async def test_peers_killed_while_they_contribute_come_to_the_same_sum(tmp_path: Path) -> None:
+    embedder = toy.write_toy_embedder(tmp_path / "toy")
+    homes = {owner: PeerHome(tmp_path / owner, embedder) for owner in OWNERS}
+    homes["ann"].found("ann")
+    chance = random.Random(5)
+    async with processes() as nodes:
+        for owner, home in homes.items():
+            await nodes.start(owner, home)
+            if owner != "ann":
+                await home.join(await homes["ann"].invite(owner))
+        said: dict[tuple[str, str], list[str]] = {}
+        for turn in range(KILLS):
+            owner = OWNERS[turn % len(OWNERS)]
+            prompts = words(3 * turn, 10)
+            path = write_prompts(tmp_path / f"{owner}.jsonl", prompts)
+            work = asyncio.create_task(homes[owner].join(domains={"law": path}))
+            await asyncio.sleep(chance.uniform(0.0, 0.4))
+            await nodes.kill(owner)
+            with suppress(RidgewayError):
+                await work
+            await nodes.start(owner, homes[owner])
+            # Whatever of it was done before the kill, the same join may be run again.
+            await homes[owner].join(domains={"law": path})
+            said[owner, "law"] = prompts
+        for home in homes.values():
+            await home.holds(said, toy_manifest())
+        federation = await homes["cat"].administer(rpc.ADMIN_STATUS, m.GetStatusRequest())
+        assert {member.owner for member in federation.members if member.contributions} == set(OWNERS)
