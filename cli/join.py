@@ -26,6 +26,12 @@ STANDARD_INPUT = "-"
     help="A domain and its prompts: a file, glob, directory, or - (repeatable).",
 )
 @click.option(
+    "--statistics",
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help="A domain's statistics, made elsewhere with `ridgeway statistics`, in the place of its prompts (repeatable).",
+)
+@click.option(
     "--expert",
     "experts",
     multiple=True,
@@ -59,6 +65,7 @@ def join(
     token: str | None,
     data_dir: Path,
     domains: tuple[str, ...],
+    statistics: tuple[str, ...],
     experts: tuple[str, ...],
     generalists: tuple[str, ...],
     field: str | None,
@@ -79,14 +86,17 @@ def join(
 
     request = m.JoinRequest(
         token=_read_token(token),
-        sources=tuple(_source(text, field, skip_bad) for text in domains),
+        sources=(
+            *(_source(text, field, skip_bad) for text in domains),
+            *(_brought(text) for text in statistics),
+        ),
         experts=tuple(_expert(text, "--expert") for text in experts),
         generalists=tuple(_expert(text, "--generalist") for text in generalists),
         embedder=str(Path(embedder).resolve()) if Path(embedder).is_dir() and embedder else embedder,
         hold_out=hold_out,
     )
     if not (request.token or request.sources or request.experts or request.generalists):
-        raise click.UsageError("give a TOKEN to join with, or --domain, --expert or --generalist to add")
+        raise click.UsageError("give a TOKEN to join with, or --domain, --statistics, --expert or --generalist to add")
     with shown(quiet=as_json) as tell:
         asyncio.run(join_federation(data_dir, request, tell))
     status, _ = asyncio.run(node_status(data_dir))
@@ -127,6 +137,20 @@ def _source(text: str, field: str | None, skip_bad: bool) -> "m.PromptSource":
         raise click.BadParameter(f"{text!r} is no NAME=PATH", param_hint="--domain")
     location = path if path == "-" else str(Path(path).expanduser().absolute())
     return m.PromptSource(check_domain_name(name), location, field or "", skip_bad)
+
+
+def _brought(text: str) -> "m.PromptSource":
+    from ridgeway.crypto.owner_name import check_domain_name
+    from ridgeway.node.statistics_file import DomainSums
+    from ridgeway.proto import messages as m
+
+    name, equals, path = text.partition("=")
+    if not equals or Path(text).is_file():
+        name, path = "", text
+    if not path:
+        raise click.BadParameter(f"{text!r} is no [NAME=]FILE", param_hint="--statistics")
+    location = Path(path).expanduser().absolute()
+    return m.PromptSource(check_domain_name(name or DomainSums.read(location).domain), str(location), statistics=True)
 
 
 def _expert(text: str, option: str) -> "m.Expert":

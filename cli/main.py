@@ -17,15 +17,17 @@ from ridgeway.cli.gateway import gateway
 from ridgeway.cli.invite import invite
 from ridgeway.cli.join import join
 from ridgeway.cli.leave import leave
+from ridgeway.cli.manifest import manifest
 from ridgeway.cli.members import members
 from ridgeway.cli.node import node
 from ridgeway.cli.revoke import revoke
 from ridgeway.cli.route import route
+from ridgeway.cli.statistics import statistics
 from ridgeway.cli.status import status
 
 COMMANDS = (
     demo, coordinator, invite, join, node, leave, members, status, evict, revoke, route, gateway, evaluate,
-    completion,
+    manifest, statistics, completion,
 )  # fmt: skip
 
 

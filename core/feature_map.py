@@ -3,24 +3,28 @@
 from collections.abc import Iterable
 from typing import Protocol, TypeAlias
 
-from tokenizers import Encoding
-
 from ridgeway.embedder import Embedder
 from ridgeway.manifest import FeatureMap, Manifest
 from ridgeway.pooled import PooledGram
 from ridgeway.pooled_routing import PooledRouter
 from ridgeway.router import RouterWeights
 from ridgeway.routing import TokenRouter
-from ridgeway.statistics import DomainStatistics, TokenGram
+from ridgeway.statistics import DomainStatistics, Sums, TokenGram, Tokenised
 
 Router: TypeAlias = TokenRouter | PooledRouter
 
 
 class Accumulator(Protocol):
-    """Adds up one domain's prompts."""
+    """Adds up one domain's prompts; what comes out depends on no order, and on no division into parts."""
 
-    def add(self, encodings: Iterable[Encoding]) -> None:
+    def add(self, encodings: Iterable[Tokenised]) -> None:
         """Add the rows of a batch of prompts."""
+
+    def sums(self) -> Sums:
+        """Everything added, so that it can be merged elsewhere."""
+
+    def merge(self, sums: Sums) -> None:
+        """Add what another accumulator's `sums` were."""
 
     def statistics(self) -> DomainStatistics:
         """The Gram matrix of everything added.

@@ -13,16 +13,12 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.linalg import blas
-from tokenizers import Encoding
 
 from ridgeway.embedder import Embedder
+from ridgeway.exact_gram import BLOCK_ROWS, ExactGram
 from ridgeway.manifest import PooledSettings
 from ridgeway.projection import packed_signs, signs
-from ridgeway.statistics import DomainStatistics, NoTokens
-
-# Rows multiplied at a time: long enough for the BLAS to run at full speed, 12 MB of doubles at D = 1409.
-_BLOCK_ROWS = 1024
+from ridgeway.statistics import DomainStatistics, NoTokens, Sums, Tokenised
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,8 @@ def pooled_embedding(tokens: WeightedTokens, embedder: Embedder) -> npt.NDArray[
 
 def lengths_of(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """The Euclidean length of each row, float64[n]; 1 where it is zero."""
-    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+    # Row by row in one order, so that a length does not depend on what else is in the batch.
+    squares = np.square(vectors, dtype=np.float64).sum(axis=1)
     return np.sqrt(np.where(squares > 0, squares, 1.0))
 
 
@@ -98,22 +95,34 @@ def pooled_rows(tokens: WeightedTokens, embedder: Embedder, settings: PooledSett
 
 
 class PooledGram:
-    """Adds up the Gram matrix of one domain's pooled rows. Private: it never leaves the owner as it is."""
+    """Adds up the Gram matrix of one domain's pooled rows. Private: it never leaves the owner as it is.
+
+    A row depends on its prompt alone, and the rows are added exactly; so the sum does not depend on their order, nor on
+    how they are divided into batches and partitions.
+    """
 
     def __init__(self, embedder: Embedder, settings: PooledSettings) -> None:
         self._embedder = embedder
         self._settings = settings
-        dimension = embedder.dimension + settings.columns + 1
-        self._lower = np.zeros((dimension, dimension), dtype=np.float64, order="F")
+        self._gram = ExactGram(embedder.dimension + settings.columns + 1)
         self._waiting: list[Sequence[int]] = []
-        self._rows = 0
 
-    def add(self, encodings: Iterable[Encoding]) -> None:
+    def add(self, encodings: Iterable[Tokenised]) -> None:
         """Add the rows of a batch of prompts; those without a known token give no row."""
         self._waiting += [encoding.ids for encoding in encodings]
-        while len(self._waiting) >= _BLOCK_ROWS:
-            self._multiply(self._waiting[:_BLOCK_ROWS])
-            del self._waiting[:_BLOCK_ROWS]
+        while len(self._waiting) >= BLOCK_ROWS:
+            self._multiply(self._waiting[:BLOCK_ROWS])
+            del self._waiting[:BLOCK_ROWS]
+
+    def sums(self) -> Sums:
+        """Everything added, so that it can be merged elsewhere."""
+        self._multiply(self._waiting)
+        self._waiting = []
+        return Sums(self._gram.sums(), self._gram.rows)
+
+    def merge(self, sums: Sums) -> None:
+        """Add what another accumulator's `sums` were."""
+        self._gram.merge(sums.numbers, sums.rows)
 
     def statistics(self) -> DomainStatistics:
         """The Gram matrix of everything added.
@@ -121,15 +130,12 @@ class PooledGram:
         Raises:
             NoTokens: nothing was.
         """
-        self._multiply(self._waiting)
-        self._waiting = []
-        if self._rows == 0:
+        self.sums()
+        if self._gram.rows == 0:
             raise NoTokens("no prompt of this domain has a token that the embedder knows; check its files and --field")
-        return DomainStatistics(self._lower.T, self._rows)
+        return DomainStatistics(self._gram.matrix(), self._gram.rows)
 
     def _multiply(self, lists: list[Sequence[int]]) -> None:
         tokens = weigh(lists, self._embedder)
         rows = pooled_rows(tokens, self._embedder, self._settings)[tokens.known]
-        if rows.size:
-            self._lower = blas.dsyrk(1.0, rows.T, beta=1.0, c=self._lower, lower=1, overwrite_c=1)
-            self._rows += len(rows)
+        self._gram.add(rows[:, :-1])

@@ -7,11 +7,11 @@ of any size costs one pass of counting plus one weighted product over the tokens
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import blas
-from tokenizers import Encoding
 
 from ridgeway import fixed_point, triangle
 from ridgeway.embedder import Embedder
@@ -25,6 +25,27 @@ _BLOCK_ROWS = 1024
 
 class NoTokens(RidgewayError):
     """A domain without a single token that counts."""
+
+
+class Tokenised(Protocol):
+    """A prompt as token ids, whoever made them."""
+
+    @property
+    def ids(self) -> list[int]:
+        """The token ids, in the order of the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What was added up, in integers: the same in whatever order and parts. Private: it never leaves the owner.
+
+    Attributes:
+        numbers: int64; the token histogram (V), or the parts of the packed triangle (see `ExactGram.sums`).
+        rows: the number of rows of X.
+    """
+
+    numbers: npt.NDArray[np.int64] = field(repr=False)
+    rows: int
 
 
 @dataclass(slots=True)
@@ -46,7 +67,7 @@ class TokenHistogram:
         """A histogram over an embedder's vocabulary in which nothing was counted."""
         return cls(np.zeros(embedder.vocabulary_size, dtype=np.int64), embedder.special_ids)
 
-    def add(self, encodings: Iterable[Encoding]) -> None:
+    def add(self, encodings: Iterable[Tokenised]) -> None:
         """Count the tokens of a batch."""
         lists = [encoding.ids for encoding in encodings]
         ids = np.fromiter(chain.from_iterable(lists), dtype=np.int64, count=sum(map(len, lists)))
@@ -101,9 +122,17 @@ class TokenGram:
         self._embedder = embedder
         self._histogram = TokenHistogram.empty(embedder)
 
-    def add(self, encodings: Iterable[Encoding]) -> None:
+    def add(self, encodings: Iterable[Tokenised]) -> None:
         """Add the rows of a batch of prompts."""
         self._histogram.add(encodings)
+
+    def sums(self) -> Sums:
+        """Everything added, so that it can be merged elsewhere."""
+        return Sums(self._histogram.counts, self._histogram.rows)
+
+    def merge(self, sums: Sums) -> None:
+        """Add what another accumulator's `sums` were."""
+        self._histogram.counts += sums.numbers
 
     def statistics(self) -> DomainStatistics:
         """The Gram matrix of everything added.

@@ -11,8 +11,10 @@ from ridgeway.crypto.certificates import validity
 from ridgeway.embedder import Embedder
 from ridgeway.embedders import load_embedder
 from ridgeway.errors import RidgewayError
+from ridgeway.features import Features
 from ridgeway.manifest import Manifest, Masking
 from ridgeway.node import enrolment
+from ridgeway.node.brought_statistics import BroughtStatistics
 from ridgeway.node.contribution import Computed, DomainError, Workshop, compute, signer
 from ridgeway.node.delivery import Delivery, OnProgress, withdrawal_signer
 from ridgeway.node.hold_outs import HoldOuts
@@ -20,7 +22,7 @@ from ridgeway.node.link import Link, read_tls
 from ridgeway.node.persistence import persist
 from ridgeway.node.prompts import PromptError, PromptSource, ReadReport, source_fingerprint
 from ridgeway.node.prompts.source import STANDARD_INPUT
-from ridgeway.node.request import check_request, prompt_source
+from ridgeway.node.request import check_request, prompt_source, read_statistics
 from ridgeway.node.roster_file import read_roster
 from ridgeway.node.round_state import RoundState
 from ridgeway.node.rounds import Rounds, Standing
@@ -66,6 +68,9 @@ class Agent:
         self._now = now
         self._payloads = directory.folder("payloads")
         self.hold_outs = HoldOuts(directory.folder("hold-outs"))
+        self._brought = BroughtStatistics(directory.folder("statistics"))
+        # Made before anybody looks for it who may only read.
+        self.state.hold_out_key()
         self.rounds = Rounds(RoundState(self.state))
         self._embedder: Embedder | None = None
         self._changing = asyncio.Lock()
@@ -144,7 +149,7 @@ class Agent:
             if request.token:
                 await self._enrol(request, on_progress)
             self.state.require_membership()
-            sources = {source.domain: prompt_source(source) for source in request.sources}
+            sources = {source.domain: await self._taken_over(source) for source in request.sources}
             self.state.add(sources, request.experts + request.generalists)
             self.state.keep_out(request.hold_out)
         wanted = set(self.state.sources()) if request.token else set(sources)
@@ -169,6 +174,14 @@ class Agent:
             seen = "sees your sums, with noise" if self.manifest().privacy else "can tell which words you use"
             on_progress(m.Progress("warning", detail=f"masking is off: the coordinator {seen}"))
         self.on_membership()
+
+    async def _taken_over(self, source: m.PromptSource) -> PromptSource:
+        """A source as we keep it; statistics are copied, after a look at whether they are of this federation's rows."""
+        if not source.statistics:
+            return prompt_source(source)
+        brought = await asyncio.to_thread(read_statistics, source)
+        brought.features.check_same(Features.of(self.manifest()))
+        return await asyncio.to_thread(self._brought.keep, brought)
 
     async def leave(self, domain: str, on_progress: OnProgress) -> None:
         """Take one domain, or EVERYTHING, out of the sum; return when it is acknowledged.
@@ -354,11 +367,14 @@ class Agent:
 
     def _workshop(self) -> Workshop:
         state = self.state
-        return Workshop(self._payloads, self.hold_outs, state.hold_out_key(), state.hold_out, state.releases())
+        return Workshop(
+            self._payloads, self.hold_outs, self._brought, state.hold_out_key(), state.hold_out, state.releases()
+        )
 
     def _remove_unnamed_payloads(self) -> None:
         named = self.state.payloads()
         self.hold_outs.keep_only(named)
+        self._brought.keep_only(self.state.sources())
         for path in self._payloads.iterdir():
             if path.name not in named:
                 path.unlink(missing_ok=True)

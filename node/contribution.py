@@ -1,7 +1,7 @@
 """From one domain's prompts to a payload on disk and the body that is signed for it."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,12 +14,15 @@ from ridgeway.crypto.payload_digest import chunk_digests, payload_digest
 from ridgeway.embedder import Embedder
 from ridgeway.errors import RidgewayError
 from ridgeway.feature_map import accumulator
+from ridgeway.features import Features
 from ridgeway.hold_out import HoldOut
 from ridgeway.manifest import Manifest, PrivacySettings
 from ridgeway.narrow_integers import WIDTH_MAX, pack, smallest_width, unpack
+from ridgeway.node.brought_statistics import BroughtStatistics
 from ridgeway.node.counting import add_prompts
 from ridgeway.node.hold_outs import HoldOuts
 from ridgeway.node.prompts import PromptSource, ReadReport, source_fingerprint
+from ridgeway.node.prompts.source import STATISTICS
 from ridgeway.node.state import Prepared, Release, Sign
 from ridgeway.privacy.agreement import check_agreed
 from ridgeway.privacy.budget import Budget
@@ -65,6 +68,7 @@ class Workshop:
     Attributes:
         payloads: the folder for payloads.
         hold_outs: where held-out prompts are kept.
+        brought: where statistics are that were made elsewhere.
         hold_out_key: the node's secret for choosing them.
         hold_out: the share of prompts to hold out.
         releases: what was released under differential privacy, by domain.
@@ -72,6 +76,7 @@ class Workshop:
 
     payloads: Path
     hold_outs: HoldOuts
+    brought: BroughtStatistics
     hold_out_key: bytes = field(repr=False)
     hold_out: float
     releases: Mapping[str, Release]
@@ -87,16 +92,17 @@ def compute(
 ) -> Computed:
     """Count, multiply, encode and check one domain, and write its hold-out and its payload durably. Blocks.
 
+    Of statistics that were brought nothing is counted.
+
     Raises:
-        DomainError: the prompts cannot be read, hold no token, do not fit the head-room, or their budget is spent.
+        DomainError: prompts or statistics cannot be read, hold no token, do not fit, or their budget is spent.
     """
-    # Counts of a hold-out are exact, so under differential privacy nothing is held out.
-    held_out = 0.0 if manifest.privacy else workshop.hold_out
     try:
         fingerprint = source_fingerprint(source)
-        rows, hold_out = accumulator(manifest, embedder), HoldOut(workshop.hold_out_key, held_out)
-        add_prompts(source, embedder, rows, on_progress, hold_out)
-        statistics = rows.statistics()
+        if source.location.startswith(STATISTICS):
+            statistics, held_out = _brought(workshop, manifest, embedder, source)
+        else:
+            statistics, held_out = _counted(workshop, manifest, embedder, source, on_progress)
         if manifest.privacy:
             return _private(workshop, manifest, manifest.privacy, domain, statistics, fingerprint)
         vector = encode_contribution(statistics, manifest.mass, manifest.fraction_bits)
@@ -104,9 +110,33 @@ def compute(
     except RidgewayError as error:
         raise DomainError(f"domain {domain}: {error}") from error
     computed = _described(vector, statistics.rows, fingerprint)
-    workshop.hold_outs.write(computed.payload, hold_out.prompts())
+    workshop.hold_outs.write(computed.payload, held_out)
     write_durably(workshop.payloads / computed.payload, pack(vector, computed.bytes_per_number))
     return computed
+
+
+def _counted(
+    workshop: Workshop,
+    manifest: Manifest,
+    embedder: Embedder,
+    source: PromptSource,
+    on_progress: Callable[[ReadReport], None],
+) -> tuple[DomainStatistics, Sequence[Sequence[int]]]:
+    # Counts of a hold-out are exact, so under differential privacy nothing is held out.
+    hold_out = HoldOut(workshop.hold_out_key, 0.0 if manifest.privacy else workshop.hold_out)
+    rows = accumulator(manifest, embedder)
+    add_prompts(source, embedder, rows, on_progress, hold_out)
+    return rows.statistics(), hold_out.prompts()
+
+
+def _brought(
+    workshop: Workshop, manifest: Manifest, embedder: Embedder, source: PromptSource
+) -> tuple[DomainStatistics, Sequence[Sequence[int]]]:
+    brought = workshop.brought.read(source)
+    brought.features.check_same(Features.of(manifest))
+    rows = accumulator(manifest, embedder)
+    rows.merge(brought.sums)
+    return rows.statistics(), brought.hold_out
 
 
 def _described(vector: npt.NDArray[np.int64], rows: int, fingerprint: str) -> Computed:

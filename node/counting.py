@@ -1,13 +1,14 @@
 """Add up a source's prompts: one thread reads and adds while the tokeniser works on the next batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ridgeway.ahead import encode_ahead
 from ridgeway.embedder import Embedder
 from ridgeway.feature_map import Accumulator
 from ridgeway.hold_out import HoldOut
-from ridgeway.node.prompts import PromptSource, ReadReport, batches, read_prompts
+from ridgeway.node.prompts import PromptSource, ReadReport, batches
+from ridgeway.node.prompts.reading import read_all
 
 
 def add_prompts(
@@ -22,12 +23,28 @@ def add_prompts(
     Raises:
         PromptError: the source cannot be read.
     """
+    count([source], embedder, accumulator, on_progress, hold_out)
+
+
+def count(
+    sources: Sequence[PromptSource],
+    embedder: Embedder,
+    accumulator: Accumulator,
+    on_progress: Callable[[ReadReport], None],
+    hold_out: HoldOut | None,
+) -> ReadReport:
+    """The same of several sources of one domain; what was read.
+
+    Raises:
+        PromptError: a source cannot be read.
+    """
     report = ReadReport()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokenise") as executor:
-        prompts = batches(read_prompts(source, report=report))
+        prompts = batches(read_all(sources, report))
         for batch, encodings in encode_ahead(prompts, embedder, executor.submit):
             accumulator.add(hold_out.split(batch, encodings) if hold_out else encodings)
             on_progress(report)
     if hold_out:
         accumulator.add(hold_out.given_back())
     on_progress(report)
+    return report

@@ -9,6 +9,7 @@ from ridgeway.embedders import BUILTIN
 from ridgeway.errors import RidgewayError
 from ridgeway.node.prompts import PromptSource, source_fingerprint
 from ridgeway.node.prompts.source import STANDARD_INPUT
+from ridgeway.node.statistics_file import DomainSums
 from ridgeway.proto import messages as m
 
 
@@ -20,7 +21,7 @@ def check_request(request: m.JoinRequest, known_domains: set[str]) -> None:
     """Check names, files and experts. Looks at the disk.
 
     Raises:
-        BadName, BadJoinRequest, NoSuchPrompts: something of it cannot be done.
+        BadName, BadJoinRequest, BadStatisticsFile, NoSuchPrompts: something of it cannot be done.
     """
     domains = [source.domain for source in request.sources]
     if len(set(domains)) < len(domains):
@@ -31,7 +32,10 @@ def check_request(request: m.JoinRequest, known_domains: set[str]) -> None:
         raise BadJoinRequest(f"the share of prompts to hold out must lie between 0 and 0.5, not {request.hold_out}")
     for source in request.sources:
         check_domain_name(source.domain)
-        source_fingerprint(prompt_source(source))
+        if source.statistics:
+            read_statistics(source)
+        else:
+            source_fingerprint(prompt_source(source))
     own = known_domains | set(domains)
     for expert in request.experts:
         if expert.domain not in own:
@@ -52,6 +56,22 @@ def check_request(request: m.JoinRequest, known_domains: set[str]) -> None:
 def prompt_source(source: m.PromptSource) -> PromptSource:
     """The reader's form of what travelled."""
     return PromptSource(source.location, source.field or None, source.skip_bad)
+
+
+def read_statistics(source: m.PromptSource) -> DomainSums:
+    """The statistics that a source brings.
+
+    Raises:
+        BadStatisticsFile: there are none.
+        BadJoinRequest: they are of another domain.
+    """
+    brought = DomainSums.read(Path(source.location))
+    if brought.domain != source.domain:
+        raise BadJoinRequest(
+            f"{source.location} holds the statistics of {brought.domain[:80]!r}, not of {source.domain};"
+            f" compute them with --domain {source.domain}, or join with --statistics {source.location}"
+        )
+    return brought
 
 
 def with_absolute_paths(request: m.JoinRequest) -> m.JoinRequest:

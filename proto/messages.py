@@ -660,12 +660,13 @@ class RouteBatchResponse:
 
 @dataclass(frozen=True, slots=True)
 class PromptSource:
-    """Where one domain's private prompts lie, on the node's own disk."""
+    """Where one domain's private prompts lie, or their statistics, on the node's own disk."""
 
     domain: str = ""
     location: str = ""
     field: str = ""
     skip_bad: bool = False
+    statistics: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -776,16 +776,18 @@ class DomainVote(_message.Message):
     def __init__(self, domain: _Optional[str] = ..., votes: _Optional[float] = ...) -> None: ...
 
 class PromptSource(_message.Message):
-    __slots__ = ("domain", "location", "field", "skip_bad")
+    __slots__ = ("domain", "location", "field", "skip_bad", "statistics")
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     LOCATION_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
     SKIP_BAD_FIELD_NUMBER: _ClassVar[int]
+    STATISTICS_FIELD_NUMBER: _ClassVar[int]
     domain: str
     location: str
     field: str
     skip_bad: bool
-    def __init__(self, domain: _Optional[str] = ..., location: _Optional[str] = ..., field: _Optional[str] = ..., skip_bad: bool = ...) -> None: ...
+    statistics: bool
+    def __init__(self, domain: _Optional[str] = ..., location: _Optional[str] = ..., field: _Optional[str] = ..., skip_bad: bool = ..., statistics: bool = ...) -> None: ...
 
 class JoinRequest(_message.Message):
     __slots__ = ("token", "sources", "experts", "embedder", "hold_out", "generalists")

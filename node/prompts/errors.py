@@ -32,7 +32,10 @@ class BadPromptLine(PromptError):
     """
 
     def __init__(self, location: str, line: int, problem: str) -> None:
-        super().__init__(f"{location}:{line}: {problem}; correct it, or pass --skip-bad to count and go on")
+        super().__init__(location, line, problem)
         self.location = location
         self.line = line
         self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.location}:{self.line}: {self.problem}; correct it, or pass --skip-bad to count and go on"

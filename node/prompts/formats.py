@@ -15,7 +15,8 @@ import zstandard
 
 from ridgeway.node.prompts.errors import BadPromptLine, MissingExtra, UnknownFormat, UnreadableFile
 from ridgeway.node.prompts.fields import FIELDS, NoPrompt, prompt_of
-from ridgeway.node.prompts.source import STANDARD_INPUT, format_of
+from ridgeway.node.prompts.source import STANDARD_INPUT, format_of, is_url
+from ridgeway.node.prompts.storage import opened_url
 
 if TYPE_CHECKING:
     import _csv
@@ -42,7 +43,7 @@ def opened(location: str) -> Iterator[BinaryIO]:
         if location == STANDARD_INPUT:
             yield sys.stdin.buffer
             return
-        with Path(location).open("rb") as raw:
+        with opened_url(location) if is_url(location) else Path(location).open("rb") as raw:
             if location.endswith(".gz"):
                 yield cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20))
             elif location.endswith(".zst"):
@@ -56,13 +57,13 @@ def opened(location: str) -> Iterator[BinaryIO]:
         raise UnreadableFile(f"{location} cannot be read ({error.strerror}); check its permissions") from error
 
 
-def reader_for(path: Path) -> Reader:
+def reader_for(path: str) -> Reader:
     """How to read a file, by its name.
 
     Raises:
         UnknownFormat: the name says nothing.
     """
-    if str(path) == STANDARD_INPUT:
+    if path == STANDARD_INPUT:
         return json_lines
     kind = format_of(path)
     if kind is None:

@@ -1,13 +1,14 @@
 """Prompts of a source, one after another; memory does not grow with the corpus."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import BinaryIO
 
 from ridgeway.node.prompts.errors import BadPromptLine
 from ridgeway.node.prompts.fields import NoPrompt
 from ridgeway.node.prompts.formats import opened, reader_for
-from ridgeway.node.prompts.source import STANDARD_INPUT, PromptSource, files_of
+from ridgeway.node.prompts.source import STANDARD_INPUT, PromptSource, StoredFile, files_of, is_url
+from ridgeway.node.prompts.storage import stored_files
 
 # How many skipped entries a report names.
 SKIPS_NAMED = 10
@@ -24,6 +25,7 @@ class ReadReport:
         skipped: entries that were not what they should be.
         bytes_done: bytes of the files that are read whole.
         bytes_total: bytes of all files; None for standard input.
+        lines: lines of a part of a file, if that is what is read, once it is read.
         first_skips: the first skipped entries, without their content.
     """
 
@@ -33,7 +35,8 @@ class ReadReport:
     skipped: int = 0
     bytes_done: int = 0
     bytes_total: int | None = None
-    first_skips: list[str] = field(default_factory=list)
+    lines: int = 0
+    first_skips: list[BadPromptLine] = field(default_factory=list)
 
 
 def read_prompts(source: PromptSource, *, report: ReadReport | None = None) -> Iterator[str]:
@@ -42,28 +45,53 @@ def read_prompts(source: PromptSource, *, report: ReadReport | None = None) -> I
     Raises:
         PromptError: there is no file, one cannot be read, or an entry is bad and not to be skipped.
     """
-    kept = report if report is not None else ReadReport()
-    paths = [Path(STANDARD_INPUT)] if source.location == STANDARD_INPUT else files_of(source)
-    if source.location != STANDARD_INPUT:
-        kept.bytes_total = sum(path.stat().st_size for path in paths)
-    for path in paths:
-        kept.files += 1
-        yield from _read_file(path, source, kept)
-        if kept.bytes_total is not None:
-            kept.bytes_done += path.stat().st_size
+    yield from read_all([source], report if report is not None else ReadReport())
 
 
-def _read_file(path: Path, source: PromptSource, report: ReadReport) -> Iterator[str]:
-    read = reader_for(path)
-    with opened(str(path)) as stream:
-        for number, entry in read(stream, source.field):
-            if isinstance(entry, NoPrompt):
-                _skip(BadPromptLine(str(path), number, str(entry)), source, report)
-            elif not entry or entry.isspace():
-                report.blank += 1
-            else:
-                report.prompts += 1
-                yield entry
+def read_all(sources: Sequence[PromptSource], report: ReadReport) -> Iterator[str]:
+    """Every prompt of some sources, one after another.
+
+    Raises:
+        PromptError: as of `read_prompts`.
+    """
+    listed = [(source, prompt_files(source)) for source in sources]
+    if not any(source.location == STANDARD_INPUT for source in sources):
+        report.bytes_total = sum(file.size for _, files in listed for file in files)
+    for source, files in listed:
+        for file in files:
+            report.files += 1
+            with opened(file.location) as stream:
+                yield from read_stream(stream, file.location, source, report)
+            report.bytes_done += file.size
+
+
+def prompt_files(source: PromptSource) -> list[StoredFile]:
+    """The files that a source names now, sorted, whatever storage they are in.
+
+    Raises:
+        PromptError: there is none, or their storage cannot be looked at.
+    """
+    if source.location == STANDARD_INPUT:
+        return [StoredFile(STANDARD_INPUT, 0)]
+    if is_url(source.location):
+        return stored_files(source.location)
+    return [StoredFile(str(path), path.stat().st_size) for path in files_of(source)]
+
+
+def read_stream(stream: BinaryIO, location: str, source: PromptSource, report: ReadReport) -> Iterator[str]:
+    """Every prompt of one file that is open.
+
+    Raises:
+        PromptError: it cannot be read, or an entry is bad and not to be skipped.
+    """
+    for number, entry in reader_for(location)(stream, source.field):
+        if isinstance(entry, NoPrompt):
+            _skip(BadPromptLine(location, number, str(entry)), source, report)
+        elif not entry or entry.isspace():
+            report.blank += 1
+        else:
+            report.prompts += 1
+            yield entry
 
 
 def _skip(problem: BadPromptLine, source: PromptSource, report: ReadReport) -> None:
@@ -71,4 +99,4 @@ def _skip(problem: BadPromptLine, source: PromptSource, report: ReadReport) -> N
         raise problem
     report.skipped += 1
     if len(report.first_skips) < SKIPS_NAMED:
-        report.first_skips.append(f"{problem.location}:{problem.line}: {problem.problem}")
+        report.first_skips.append(problem)

@@ -8,6 +8,8 @@ from pathlib import Path
 from ridgeway.node.prompts.errors import NoSuchPrompts
 
 STANDARD_INPUT = "-"
+# What follows names statistics that were brought to the node, by their content.
+STATISTICS = "statistics:"
 COMPRESSIONS = (".gz", ".zst")
 FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".text", ".md")
 
@@ -17,7 +19,7 @@ class PromptSource:
     """Where one domain's prompts lie and how to read them.
 
     Attributes:
-        location: a file, a glob, a directory (read recursively), or "-".
+        location: a file, a glob, a directory (read recursively), a URL, "-", or STATISTICS and a name.
         field: the column or dotted JSON path of the prompt; None finds it.
         skip_bad: count entries that are not what they should be instead of stopping.
     """
@@ -27,9 +29,27 @@ class PromptSource:
     skip_bad: bool = False
 
 
-def format_of(path: Path) -> str | None:
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One file with prompts.
+
+    Attributes:
+        location: a path or a URL.
+        size: in bytes, as it lies there.
+    """
+
+    location: str
+    size: int
+
+
+def is_url(location: str) -> bool:
+    """Whether a location is in a storage of its own rather than a path."""
+    return "://" in location
+
+
+def format_of(path: Path | str) -> str | None:
     """The format that a file's name states, without its compression; None if it states none."""
-    name = path.name.lower()
+    name = Path(path).name.lower()
     for compression in COMPRESSIONS:
         name = name.removesuffix(compression)
     return next((suffix for suffix in FORMATS if name.endswith(suffix)), None)
@@ -66,6 +86,8 @@ def source_fingerprint(source: PromptSource) -> str:
     digest = hashlib.sha256(repr((source.field, source.skip_bad)).encode())
     if source.location == STANDARD_INPUT:
         return digest.hexdigest()
+    if source.location.startswith(STATISTICS):
+        return hashlib.sha256(source.location.encode()).hexdigest()
     for path in files_of(source):
         status = path.stat()
         digest.update(repr((str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ino)).encode())

@@ -16,9 +16,12 @@ from ridgeway.cli.plain_sum import plain_digest
 from ridgeway.coordinator import founding
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.embedders import load_embedder
+from ridgeway.engines.local import count_here
 from ridgeway.feature_map import accumulator
 from ridgeway.manifest import Manifest, ManifestError, Masking, MassRule
+from ridgeway.node.assignment import Assignment
 from ridgeway.node.contribution import DomainError, numbers
+from ridgeway.node.handover import join_federation
 from ridgeway.node.prompts import PromptSource, read_prompts
 from ridgeway.node.state import STATE_FILE, NodeState, Release
 from ridgeway.privacy.agreement import agree, agreed_embedder
@@ -185,3 +188,18 @@ def test_what_is_released_is_paid_for_in_the_same_transaction(tmp_path: Path) ->
     assert again.releases() == {"legal": release}
     assert "payload" in again.payloads()
     again.close()
+
+
+async def test_a_file_of_exact_sums_gets_its_noise_at_the_node_and_the_same_sums_are_free(tmp_path: Path) -> None:
+    source = write_prompts(tmp_path / "legal.jsonl", ["the lease is void", "a breach of contract"])
+    async with private(tmp_path) as coordinator:
+        node = await joined(tmp_path, coordinator, "legal", source)
+        sent, assignment = payload_of(node, "legal"), Assignment.of_node(node.data_dir)
+        embedder = agreed_embedder(load_embedder("builtin"), assignment.manifest)
+        made = count_here("legal", [PromptSource(str(source))], assignment, embedder, lambda _: None).sums
+        assert made.hold_out == []
+        made.write(tmp_path / "legal.stats")
+        brought = m.PromptSource("legal", str(tmp_path / "legal.stats"), statistics=True)
+        await join_federation(node.data_dir, m.JoinRequest(sources=(brought,)), lambda _: None)
+        np.testing.assert_array_equal(payload_of(node, "legal"), sent)
+        assert await budget_spent(node) == pytest.approx(1.0)

@@ -127,7 +127,7 @@ def test_skip_bad_counts_and_goes_on(tmp_path: Path) -> None:
     report = ReadReport()
     assert list(read_prompts(PromptSource(str(path), skip_bad=True), report=report)) == ["a", "b"]
     assert (report.prompts, report.skipped, report.blank) == (2, 1, 1)
-    assert report.first_skips == [f"{path}:2: it is not JSON in UTF-8"]
+    assert [(s.location, s.line, s.problem) for s in report.first_skips] == [(str(path), 2, "it is not JSON in UTF-8")]
     assert report.bytes_done == report.bytes_total == path.stat().st_size
 
 
