@@ -1,6 +1,7 @@
 """The tutorial does what it says: every command is run in order, and what it shows is what is printed."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def with_free_ports(page: str) -> str:
 
 @pytest.mark.timeout(240)
 def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("needs curl; scripts/install_debian_packages gets it")
     found, skipped = steps(with_free_ports(PAGE.read_text()))
     assert (len(found) > 12, sum(step.prints is not None for step in found) > 8, skipped) == (True, True, 1)
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
