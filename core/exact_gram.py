@@ -37,6 +37,7 @@ class ExactGram:
         self.rows = 0
         self._dimension = dimension
         self._products = np.zeros((dimension - 1, dimension - 1), dtype=np.float64, order="F")
+        self._units = np.empty((BLOCK_ROWS, dimension - 1), dtype=np.float64)
         self._squares = np.zeros(dimension - 1, dtype=np.float64)
         # Where the packed triangle holds the sums of the rows, without their number.
         self._bias = triangle.row_starts(dimension)[:-1] + np.arange(dimension - 1, 0, -1)
@@ -73,7 +74,7 @@ class ExactGram:
         return triangle.unpack(whole + np.ldexp(fraction, -FRACTION_BITS), self._dimension)
 
     def _add_block(self, rows: npt.NDArray[np.float64]) -> None:
-        units = rows * 2.0**ENTRY_BITS
+        units = np.multiply(rows, 2.0**ENTRY_BITS, out=self._units[: len(rows)])
         np.rint(units, out=units)
         squares = np.einsum("ij,ij->j", units, units)
         largest = squares.max(initial=0.0)

@@ -137,5 +137,5 @@ class PooledGram:
 
     def _multiply(self, lists: list[Sequence[int]]) -> None:
         tokens = weigh(lists, self._embedder)
-        rows = pooled_rows(tokens, self._embedder, self._settings)[tokens.known]
-        self._gram.add(rows[:, :-1])
+        rows = pooled_rows(tokens, self._embedder, self._settings)
+        self._gram.add((rows if tokens.known.all() else rows[tokens.known])[:, :-1])
