@@ -25,7 +25,7 @@ def with_free_ports(page: str) -> str:
     return page.replace("7444", str(min(free) + 1))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("needs curl; scripts/install_debian_packages gets it")
