@@ -112,7 +112,7 @@ def run_seeds(seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
         return
     # A child that inherits threads may hang, so each is started anew.
     with multiprocessing.get_context("spawn").Pool(jobs, initializer=_settle) as pool:
-        yield from pool.imap_unordered(run_seed, seeds, chunksize=8)
+        yield from pool.imap_unordered(run_seed, seeds, chunksize=4)
 
 
 def _settle() -> None:

@@ -10,7 +10,7 @@ from ridgeway.simulation.runner import Totals, run_seed, run_seeds
 SEEDS = int(os.environ.get("RIDGEWAY_SIMULATION_SEEDS", "1000"))
 JOBS = len(os.sched_getaffinity(0))
 # So many say enough.
-FAILURES_MAX = 3
+FAILURES_MAX = int(os.environ.get("RIDGEWAY_SIMULATION_FAILURES", "3"))
 # Each seed here has once found a bug; docs/reliability.md says which.
 ONCE_FAILED = (30, 95, 166, 205)
 
