@@ -22,6 +22,21 @@ class RoundKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROUND_KIND_INCREMENTAL: _ClassVar[RoundKind]
     ROUND_KIND_FULL: _ClassVar[RoundKind]
     ROUND_KIND_TRIAL: _ClassVar[RoundKind]
+
+class PeerState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PEER_STATE_UNSPECIFIED: _ClassVar[PeerState]
+    PEER_STATE_ALIVE: _ClassVar[PeerState]
+    PEER_STATE_SUSPECT: _ClassVar[PeerState]
+    PEER_STATE_DEAD: _ClassVar[PeerState]
+
+class ProbeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROBE_KIND_UNSPECIFIED: _ClassVar[ProbeKind]
+    PROBE_KIND_PING: _ClassVar[ProbeKind]
+    PROBE_KIND_INDIRECT_PING: _ClassVar[ProbeKind]
+    PROBE_KIND_ACK: _ClassVar[ProbeKind]
+    PROBE_KIND_NACK: _ClassVar[ProbeKind]
 MEMBER_STATE_UNSPECIFIED: MemberState
 MEMBER_STATE_INVITED: MemberState
 MEMBER_STATE_ACTIVE: MemberState
@@ -32,6 +47,15 @@ ROUND_KIND_UNSPECIFIED: RoundKind
 ROUND_KIND_INCREMENTAL: RoundKind
 ROUND_KIND_FULL: RoundKind
 ROUND_KIND_TRIAL: RoundKind
+PEER_STATE_UNSPECIFIED: PeerState
+PEER_STATE_ALIVE: PeerState
+PEER_STATE_SUSPECT: PeerState
+PEER_STATE_DEAD: PeerState
+PROBE_KIND_UNSPECIFIED: ProbeKind
+PROBE_KIND_PING: ProbeKind
+PROBE_KIND_INDIRECT_PING: ProbeKind
+PROBE_KIND_ACK: ProbeKind
+PROBE_KIND_NACK: ProbeKind
 
 class Credential(_message.Message):
     __slots__ = ("federation_id", "owner", "secret")
@@ -674,6 +698,144 @@ class RoundOutcome(_message.Message):
     reason: str
     sum_digest: bytes
     def __init__(self, committed: bool = ..., reason: _Optional[str] = ..., sum_digest: _Optional[bytes] = ...) -> None: ...
+
+class PeerFrame(_message.Message):
+    __slots__ = ("format_version", "updates", "digest", "reconciliation", "chunk_request", "chunk", "chunk_absence", "probe")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    UPDATES_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RECONCILIATION_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_REQUEST_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_ABSENCE_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    updates: _containers.RepeatedCompositeFieldContainer[PeerUpdate]
+    digest: PeerDigest
+    reconciliation: Reconciliation
+    chunk_request: ChunkRequest
+    chunk: GossipChunk
+    chunk_absence: ChunkAbsence
+    probe: PeerProbe
+    def __init__(self, format_version: _Optional[int] = ..., updates: _Optional[_Iterable[_Union[PeerUpdate, _Mapping]]] = ..., digest: _Optional[_Union[PeerDigest, _Mapping]] = ..., reconciliation: _Optional[_Union[Reconciliation, _Mapping]] = ..., chunk_request: _Optional[_Union[ChunkRequest, _Mapping]] = ..., chunk: _Optional[_Union[GossipChunk, _Mapping]] = ..., chunk_absence: _Optional[_Union[ChunkAbsence, _Mapping]] = ..., probe: _Optional[_Union[PeerProbe, _Mapping]] = ...) -> None: ...
+
+class PeerUpdate(_message.Message):
+    __slots__ = ("peer", "state", "incarnation", "accuser")
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    ACCUSER_FIELD_NUMBER: _ClassVar[int]
+    peer: str
+    state: PeerState
+    incarnation: int
+    accuser: str
+    def __init__(self, peer: _Optional[str] = ..., state: _Optional[_Union[PeerState, str]] = ..., incarnation: _Optional[int] = ..., accuser: _Optional[str] = ...) -> None: ...
+
+class GossipRecord(_message.Message):
+    __slots__ = ("key", "sequence", "body", "signature")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    sequence: int
+    body: bytes
+    signature: bytes
+    def __init__(self, key: _Optional[str] = ..., sequence: _Optional[int] = ..., body: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
+
+class PeerDigest(_message.Message):
+    __slots__ = ("root", "records", "sum_digest", "weights_digest", "peers_digest", "answer", "fresh", "parts")
+    ROOT_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    SUM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PEERS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    FRESH_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    root: bytes
+    records: int
+    sum_digest: bytes
+    weights_digest: bytes
+    peers_digest: bytes
+    answer: bool
+    fresh: _containers.RepeatedCompositeFieldContainer[GossipRecord]
+    parts: _containers.RepeatedCompositeFieldContainer[TriePart]
+    def __init__(self, root: _Optional[bytes] = ..., records: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., weights_digest: _Optional[bytes] = ..., peers_digest: _Optional[bytes] = ..., answer: bool = ..., fresh: _Optional[_Iterable[_Union[GossipRecord, _Mapping]]] = ..., parts: _Optional[_Iterable[_Union[TriePart, _Mapping]]] = ...) -> None: ...
+
+class TriePart(_message.Message):
+    __slots__ = ("prefix", "children", "held", "pending")
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    CHILDREN_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    prefix: bytes
+    children: _containers.RepeatedScalarFieldContainer[bytes]
+    held: _containers.RepeatedCompositeFieldContainer[RecordSummary]
+    pending: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, prefix: _Optional[bytes] = ..., children: _Optional[_Iterable[bytes]] = ..., held: _Optional[_Iterable[_Union[RecordSummary, _Mapping]]] = ..., pending: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class RecordSummary(_message.Message):
+    __slots__ = ("key", "sequence", "digest")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    sequence: int
+    digest: bytes
+    def __init__(self, key: _Optional[str] = ..., sequence: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
+
+class Reconciliation(_message.Message):
+    __slots__ = ("parts", "offers", "wants", "records")
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    OFFERS_FIELD_NUMBER: _ClassVar[int]
+    WANTS_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    parts: _containers.RepeatedCompositeFieldContainer[TriePart]
+    offers: _containers.RepeatedCompositeFieldContainer[RecordSummary]
+    wants: _containers.RepeatedScalarFieldContainer[str]
+    records: _containers.RepeatedCompositeFieldContainer[GossipRecord]
+    def __init__(self, parts: _Optional[_Iterable[_Union[TriePart, _Mapping]]] = ..., offers: _Optional[_Iterable[_Union[RecordSummary, _Mapping]]] = ..., wants: _Optional[_Iterable[str]] = ..., records: _Optional[_Iterable[_Union[GossipRecord, _Mapping]]] = ...) -> None: ...
+
+class ChunkRequest(_message.Message):
+    __slots__ = ("places",)
+    PLACES_FIELD_NUMBER: _ClassVar[int]
+    places: _containers.RepeatedCompositeFieldContainer[ChunkPlace]
+    def __init__(self, places: _Optional[_Iterable[_Union[ChunkPlace, _Mapping]]] = ...) -> None: ...
+
+class ChunkPlace(_message.Message):
+    __slots__ = ("payload_digest", "index")
+    PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    payload_digest: bytes
+    index: int
+    def __init__(self, payload_digest: _Optional[bytes] = ..., index: _Optional[int] = ...) -> None: ...
+
+class GossipChunk(_message.Message):
+    __slots__ = ("payload_digest", "index", "data")
+    PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    payload_digest: bytes
+    index: int
+    data: bytes
+    def __init__(self, payload_digest: _Optional[bytes] = ..., index: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class ChunkAbsence(_message.Message):
+    __slots__ = ("payload_digest",)
+    PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    payload_digest: bytes
+    def __init__(self, payload_digest: _Optional[bytes] = ...) -> None: ...
+
+class PeerProbe(_message.Message):
+    __slots__ = ("kind", "number", "target")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    kind: ProbeKind
+    number: int
+    target: str
+    def __init__(self, kind: _Optional[_Union[ProbeKind, str]] = ..., number: _Optional[int] = ..., target: _Optional[str] = ...) -> None: ...
 
 class InviteRequest(_message.Message):
     __slots__ = ("owner", "lifetime_seconds")

@@ -58,6 +58,9 @@ REPORT_TRIAL = Method(FEDERATION, "ReportTrial", m.TrialReport, m.TrialResponse)
 TAKE_PART = Method(FEDERATION, "TakePart", m.RoundReply, m.RoundOrder, Arity.BOTH_STREAM)
 GET_STATUS = Method(FEDERATION, "GetStatus", m.GetStatusRequest, m.FederationStatus)
 
+PEERS = "ridgeway.v1.Peers"
+EXCHANGE = Method(PEERS, "Exchange", m.PeerFrame, m.PeerFrame, Arity.BOTH_STREAM)
+
 ADMINISTRATION = "ridgeway.v1.Administration"
 INVITE = Method(ADMINISTRATION, "Invite", m.InviteRequest, m.InviteResponse)
 REVOKE = Method(ADMINISTRATION, "Revoke", m.OwnerRequest, m.OwnerResponse)

@@ -19,6 +19,7 @@ PACKAGES = {
     "coordinator",
     "node",
     "gateway",
+    "gossip",
     "privacy",
     "cli",
     "samples",
@@ -27,6 +28,10 @@ PACKAGES = {
     "web",
 }
 
+BOTH_DAEMONS = {
+    "core", "crypto", "proto", "protocol", "secagg", "gossip", "embedders", "runtime", "web", "privacy",
+}  # fmt: skip
+
 # What each folder may import of the others, besides itself.
 ALLOWED = {
     "core": set(),
@@ -34,13 +39,14 @@ ALLOWED = {
     "proto": {"core", "crypto"},
     "protocol": {"core", "crypto", "proto"},
     "secagg": {"core", "crypto", "proto"},
+    "gossip": {"core", "crypto", "proto"},
     "embedders": {"core"},
     "privacy": {"core", "samples"},
     "runtime": {"core", "crypto"},
     "samples": {"core"},
     "web": {"core", "proto"},
-    "coordinator": {"core", "crypto", "proto", "protocol", "secagg", "embedders", "runtime", "web", "privacy"},
-    "node": {"core", "crypto", "proto", "protocol", "secagg", "embedders", "runtime", "web", "privacy"},
+    "coordinator": BOTH_DAEMONS,
+    "node": BOTH_DAEMONS,
     "gateway": {"core", "crypto", "proto", "embedders", "runtime", "node"},
     "baselines": {"core", "proto"},
     "cli": PACKAGES - {"cli", "simulation"},
@@ -59,7 +65,7 @@ IMPURE = {
     "socket", "asyncio", "threading", "concurrent", "multiprocessing", "subprocess", "time", "random", "secrets",
     "grpc", "http", "urllib", "requests", "httpx", "sqlite3", "tempfile", "shutil", "huggingface_hub", "transformers",
 }  # fmt: skip
-PURE = ("core", "crypto", "protocol", "secagg")
+PURE = ("core", "crypto", "protocol", "secagg", "gossip")
 # What the gateway decides, apart from the shell that does its input and output.
 GATEWAY_SHELL = {
     "daemon.py", "dispatch.py", "expert_keys.py", "http_service.py", "litellm_plugin.py", "router_follower.py",

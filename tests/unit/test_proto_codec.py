@@ -47,7 +47,13 @@ def test_every_dataclass_is_a_message_of_the_wire() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "prefix"), [(messages.MemberState, "MEMBER_STATE"), (messages.RoundKind, "ROUND_KIND")]
+    ("kind", "prefix"),
+    [
+        (messages.MemberState, "MEMBER_STATE"),
+        (messages.RoundKind, "ROUND_KIND"),
+        (messages.PeerState, "PEER_STATE"),
+        (messages.ProbeKind, "PROBE_KIND"),
+    ],
 )
 def test_the_enum_numbers_are_the_wire_s(kind: type[IntEnum], prefix: str) -> None:
     wire = {value.name: value.number for value in DESCRIPTOR.enum_types_by_name[kind.__name__].values}
