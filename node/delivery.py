@@ -16,11 +16,11 @@ from ridgeway.manifest import Manifest
 from ridgeway.node.contribution import computed_before, signer
 from ridgeway.node.link import Link
 from ridgeway.node.state import EVERYTHING, NodeState, Prepared, Sign
-from ridgeway.node.uploader import upload
+from ridgeway.node.uploader import OnSent, upload
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.records import RECORD_VERSION, sign_withdrawal
-from ridgeway.runtime.remote_errors import Refused
+from ridgeway.runtime.remote_errors import Malformed, Refused
 
 _log = logging.getLogger("ridgeway.node")
 
@@ -64,15 +64,29 @@ class CoordinatorDelivery:
             on_progress(m.Progress("upload", prepared.domain, done, total))
 
         try:
-            committed = await upload(self._link, prepared.record, self._payloads / prepared.payload, sent)
+            committed = await self._upload(prepared, sent)
         except Refused as error:
             if not await self._is_behind(error, prepared.sequence):
                 raise
             prepared = self._sign_again(prepared)
-            committed = await upload(self._link, prepared.record, self._payloads / prepared.payload, sent)
+            committed = await self._upload(prepared, sent)
         self._state.committed(prepared)
         on_progress(m.Progress("committed", prepared.domain, detail=f"sequence {committed.sequence}"))
         _log.info("%s is committed, sequence %d", prepared.domain, committed.sequence)
+
+    async def _upload(self, prepared: Prepared, on_sent: OnSent) -> m.Committed:
+        """One try; what is acknowledged must be what was sent.
+
+        Raises:
+            Malformed: it is not.
+        """
+        committed = await upload(self._link, prepared.record, self._payloads / prepared.payload, on_sent)
+        if committed.sequence != prepared.sequence:
+            raise Malformed(
+                f"the coordinator acknowledged sequence {committed.sequence} of us, we had sent {prepared.sequence};"
+                " check that it runs a compatible release"
+            )
+        return committed
 
     async def withdrawals(self, on_progress: OnProgress) -> None:
         """Send every withdrawal that was not acknowledged; leaving supersedes all others.

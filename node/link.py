@@ -40,6 +40,10 @@ class CredentialMissing(RidgewayError):
     """A node's files without its certificate."""
 
 
+class BadCredential(RidgewayError):
+    """A certificate that is none."""
+
+
 class CertificateExpired(RidgewayError):
     """Too late to renew."""
 
@@ -50,7 +54,15 @@ def is_transient(error: RidgewayError) -> bool:
 
 
 def write_credential(directory: DataDirectory, key_pem: bytes, certificate_pem: bytes) -> None:
-    """Replace key and certificate together."""
+    """Replace key and certificate together.
+
+    Raises:
+        BadCredential: what came is no certificate; what we had stays.
+    """
+    try:
+        validity(certificate_pem)
+    except ValueError as error:
+        raise BadCredential("the coordinator sent no certificate; check that it runs a compatible release") from error
     directory.write(CREDENTIAL_FILE, key_pem + certificate_pem)
 
 

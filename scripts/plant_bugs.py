@@ -23,6 +23,8 @@ from planted_bugs import BUGS, SIMULATION, Bug
 ROOT = Path(__file__).parents[1]
 # One suite takes seconds; a planted bug that makes it hang is noticed all the same.
 SUITE_WAIT_S = 400
+# Of the simulator, for each bug.
+SEEDS = 200
 
 
 class BugDoesNotApply(Exception):
@@ -82,7 +84,13 @@ def place_of(bug: Bug, folder: Path) -> Path:
 
 def noticed(folder: Path, suite: str) -> str:
     """The first test of a suite that fails, or an empty string."""
-    environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": str(folder),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "RIDGEWAY_SIMULATION_SEEDS": str(SEEDS),
+        "RIDGEWAY_SIMULATION_FAILURES": "1",
+    }
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", suite]
     try:
         done = subprocess.run(

@@ -130,7 +130,7 @@ BUGS = (
         "        if self.manifest.masking is Masking.REQUIRED:\n            raise MaskingRequired(\n"
         '                "this federation takes masked',
         '        if False:\n            raise MaskingRequired(\n                "this federation takes masked',
-        ("tests/e2e/test_masked_rounds.py",),
+        (f"{UNIT}/test_masking_required.py",),
     ),
     Bug(
         "a node contributes unmasked where masking is required",
@@ -317,7 +317,7 @@ BUGS = (
         "node/rounds.py",
         "                self.state.reveals(survivors, engaged.terms.kind)\n",
         "                pass\n",
-        ("tests/e2e/test_masked_rounds.py", "tests/e2e/test_masked_kill.py"),
+        (f"{UNIT}/test_node_rounds.py",),
     ),
     Bug(
         "a round's number may come again",

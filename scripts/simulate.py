@@ -13,7 +13,7 @@ from dataclasses import asdict
 
 from reliability_report import write_report
 
-from ridgeway.simulation.runner import Outcome, Totals, replay, run_seeds
+from ridgeway.simulation.runner import Outcome, Totals, run_peers, run_seed, run_seeds
 
 
 def main() -> int:
@@ -22,15 +22,18 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds to run")
     parser.add_argument("--start", type=int, default=0, help="the first of them")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--peers", action="store_true", help="federations of peers that gossip, without a coordinator")
     parser.add_argument("--seed", type=int, help="run this one only")
     parser.add_argument("--trace", action="store_true", help="print everything that happens in it")
     parser.add_argument("--json", action="store_true", help="print one object for each seed, and one for all")
     parser.add_argument("--report", action="store_true", help="write the figures to docs/reliability.md")
     options = parser.parse_args()
     if options.seed is not None:
-        return show(replay(options.seed, print if options.trace else None))
-    began, totals = time.monotonic(), Totals()
-    for outcome in run_seeds(range(options.start, options.start + options.seeds), options.jobs):
+        return show(
+            run_peers(options.seed) if options.peers else run_seed(options.seed, print if options.trace else None)
+        )
+    began, totals, seeds = time.monotonic(), Totals(), range(options.start, options.start + options.seeds)
+    for outcome in run_seeds(seeds, options.jobs, run_peers if options.peers else run_seed):
         totals.add(outcome)
         if options.json:
             print(json.dumps(asdict(outcome)), flush=True)
@@ -40,7 +43,7 @@ def main() -> int:
             print(f"{totals.seeds} seeds, {len(totals.failures)} failed", file=sys.stderr, flush=True)
     seconds = time.monotonic() - began
     print(json.dumps(totals.figures(seconds)) if options.json else totals.summary(seconds))
-    if options.report:
+    if options.report and not options.peers:
         write_report(totals, options.start, options.seeds)
     return 1 if totals.failures else 0
 

@@ -379,7 +379,9 @@ class Life:
     async def _back_up(self) -> None:
         """A member copies its directory while nothing runs; the process comes back right after."""
         owner = self.random.choice(self.owners)
-        joined = owner.agent is not None and is_member(owner.agent.state)
+        # A copy from the midst of an opened round may bind its owner for ever: see docs/reliability.md.
+        agent = owner.agent
+        joined = agent is not None and is_member(agent.state) and not agent.rounds.state.exposed
         if joined and owner.host.process is not None and owner.backup is None:
             self.world.crash(owner.host.process, "killed", "for a backup")
             owner.backup = self.world.root / f"{owner.name}.backup"

@@ -5,6 +5,7 @@ import gc
 import logging
 import multiprocessing
 import os
+import sys
 import tempfile
 import time
 import traceback
@@ -18,6 +19,8 @@ from unittest.mock import patch
 from threadpoolctl import threadpool_limits
 
 from ridgeway.simulation.federation import Life, Plan
+from ridgeway.simulation.gossip_claims import Violation as GossipViolation
+from ridgeway.simulation.gossip_storm import STORM_S, storm
 from ridgeway.simulation.substitutes import substituted
 from ridgeway.simulation.tiny_embedder import tiny_embedder
 from ridgeway.simulation.trace import Trace
@@ -94,25 +97,34 @@ def run_seed(seed: int, tell: Callable[[str], None] | None = None) -> Outcome:
     )
 
 
-def replay(seed: int, tell: Callable[[str], None] | None) -> Outcome:
-    """Run a seed and tell what happens."""
-    return run_seed(seed, tell)
+def run_peers(seed: int) -> Outcome:
+    """Live the life of a federation without a coordinator: peers that gossip through a storm."""
+    began, failure, digest, simulated_s, faults = time.process_time(), None, "", 0.0, 0
+    try:
+        done = storm(seed)
+        digest, simulated_s, faults = done.trace, STORM_S + done.settled_s, done.faults
+    except GossipViolation as violation:
+        failure = str(violation)
+    struck = Counter({"in storms of peers": faults})
+    cpu_s = time.process_time() - began
+    return Outcome(seed, digest, failure, simulated_s, 0, 0, 0, struck, Counter(), Counter(), cpu_s)
 
 
-def run_seeds(seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
+def run_seeds(seeds: Iterable[int], jobs: int, run: Callable[[int], Outcome] = run_seed) -> Iterator[Outcome]:
     """Run many seeds, in order of their end.
 
     Args:
         seeds: which.
         jobs: processes.
+        run: one of them; a federation with a coordinator, or `run_peers`.
     """
     if jobs == 1:
         _settle()
-        yield from map(run_seed, seeds)
+        yield from map(run, seeds)
         return
     # A child that inherits threads may hang, so each is started anew.
     with multiprocessing.get_context("spawn").Pool(jobs, initializer=_settle) as pool:
-        yield from pool.imap_unordered(run_seed, seeds, chunksize=8)
+        yield from pool.imap_unordered(run, seeds, chunksize=4)
 
 
 def _settle() -> None:
@@ -184,12 +196,14 @@ class Totals:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No logs, and no garbage collection at moments that depend on what ran before."""
-    disabled = logging.root.manager.disable
+    """No logs, no garbage collection at moments that depend on what ran before, no word of coroutines cut off."""
+    disabled, hook = logging.root.manager.disable, sys.unraisablehook
+    sys.unraisablehook = lambda _: None
     logging.disable(logging.CRITICAL)
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
+        sys.unraisablehook = hook
         logging.disable(disabled)

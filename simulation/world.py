@@ -169,15 +169,11 @@ class World:
 
     def close(self) -> None:
         """Forget the world."""
-        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
-        try:
-            for task in asyncio.all_tasks(self.loop):
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
-                _discard(task.get_coro())
-            self.loop.close()
-            gc.collect()
-        finally:
-            sys.unraisablehook = hook
+        for task in asyncio.all_tasks(self.loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            _discard(task.get_coro())
+        self.loop.close()
+        gc.collect()
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _stepped(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ridgeway.coordinator.rounds import Rounds
 from ridgeway.proto import messages as m
 from ridgeway.protocol.backoff import Backoff
-from ridgeway.secagg.aggregator import Phase
+from ridgeway.secagg.aggregator import Orders, Phase
 from ridgeway.secagg.round_policy import ABSENT_S
 
 
@@ -20,16 +20,16 @@ def rounds() -> Any:
 
 async def test_an_owner_without_a_stream_is_not_waited_for() -> None:
     """Found by seed 205 of the simulator: it went after its shares and before its vector, and the round never ended."""
-    lost: list[str] = []
+    gone: list[str] = []
 
-    def lose(owner: str, _: float) -> list[object]:
-        lost.append(owner)
+    def lost(owner: str, _: float) -> Orders:
+        gone.append(owner)
         return []
 
     one = rounds()
-    one._round = SimpleNamespace(lost=lose)
+    one._round = SimpleNamespace(lost=lost)
     one._send([("alpha", m.RoundOrder(input_wanted=m.InputWanted()))])
-    assert lost == ["alpha"]
+    assert gone == ["alpha"]
 
 
 @pytest.mark.parametrize(("waited_s", "another_turn"), [(ABSENT_S + 1.0, True), (1.0, False)])

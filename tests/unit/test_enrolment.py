@@ -15,6 +15,7 @@ from ridgeway.crypto.invitation import Invitation
 from ridgeway.embedder import Embedder
 from ridgeway.manifest import FeatureMap, Masking
 from ridgeway.node import enrolment
+from ridgeway.node.link import CREDENTIAL_FILE, BadCredential, write_credential
 from ridgeway.node.state import NodeState
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
@@ -53,3 +54,12 @@ async def test_a_manifest_that_changes_between_showing_and_enrolling_is_refused(
         await enrolment.enrol(directory, state, token, "toy", load)
     assert state.membership is None
     state.close()
+
+
+def test_what_is_no_certificate_does_not_take_the_place_of_ours(tmp_path: Path) -> None:
+    """Found by the simulator with a lying coordinator: the node kept it, and never started again."""
+    directory = DataDirectory(tmp_path / "node", "node", create=True)
+    directory.write(CREDENTIAL_FILE, b"ours")
+    with pytest.raises(BadCredential, match="no certificate"):
+        write_credential(directory, b"key", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    assert directory.read(CREDENTIAL_FILE) == b"ours"
