@@ -52,7 +52,7 @@ SERVER_CERTIFICATE_LIFETIME = timedelta(days=7)
 PARALLEL_DIMENSION = 1000
 # Where the coordinator was last reached, for invitations made while it does not run.
 ENDPOINTS_FILE = "endpoints.json"
-_ANY_ADDRESS = {"0.0.0.0", "::", "[::]", ""}  # noqa: S104 - recognised, not bound
+_ANY_ADDRESS = {"0.0.0.0", "::", "[::]", ""}  # noqa: S104 - recognised, not bound  # nosec B104
 
 
 class CannotListen(RidgewayError):
@@ -104,7 +104,7 @@ class ServerCertificate:
     def __init__(self, authority: CertificateAuthority, now: Callable[[], datetime]) -> None:
         self._authority = authority
         self._now = now
-        self._jitter = random.random()  # noqa: S311 - spreads renewals, protects nothing
+        self._jitter = random.random()  # noqa: S311 - spreads renewals, protects nothing  # nosec B311
         self._tls = self._issue()
 
     def current(self) -> MemberTls:

@@ -121,7 +121,7 @@ class Federation:
             await self._add_light_owners()
 
     def _fork(self) -> random.Random:
-        return random.Random(self.draw.random())  # noqa: S311 - a scenario
+        return random.Random(self.draw.random())  # noqa: S311 - a scenario  # nosec B311
 
     async def _everybody_joined(self) -> None:
         status = await self.status()
@@ -384,7 +384,7 @@ def require_flat(before: dict[str, Usage], after: dict[str, Usage]) -> None:
 @contextlib.asynccontextmanager
 async def federated(root: Path, masking: str, seed: int) -> AsyncIterator[Federation]:
     """A federation while the block runs."""
-    draw = random.Random(seed)  # noqa: S311 - a scenario
+    draw = random.Random(seed)  # noqa: S311 - a scenario  # nosec B311
     with small_disk(root / "disk") as can_fill, island() as apart:
         host = apart.address if apart else "127.0.0.2"
         embedder = toy.write_toy_embedder(root / "toy")
