@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import random
 import signal
 import sys
@@ -28,6 +29,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+# gRPC tells of every damaged record on standard error.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import ridgeway  # noqa: F401 - before anything imports gRPC
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
