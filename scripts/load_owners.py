@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from coordinator_process import toy_fingerprint
 from light_client import Owner, random_contribution
+from threadpoolctl import threadpool_limits
 
 from ridgeway.narrow_integers import pack
 from ridgeway.proto import messages as m
@@ -93,6 +94,8 @@ class Crowd:
 async def serve(first: int, dimension: int) -> None:
     """Do what the lines say, one after another."""
     allow_open_files(16_384)
+    # Threads of the BLAS spin while they wait for more, and take the cores from the coordinator.
+    threadpool_limits(limits=1, user_api="blas")
     crowd = Crowd(first, dimension)
     while line := await asyncio.to_thread(sys.stdin.readline):
         command = json.loads(line)
