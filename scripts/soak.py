@@ -44,12 +44,13 @@ from node_running import NodeHome, words, write_prompts
 from soak_machines import Island, Machine, Usage, fill_disk, island, small_disk
 from tireless_owner import TirelessOwner
 
-from ridgeway.cli.administer import administer
+from ridgeway.coordinator.administration import SOCKET as COORDINATOR_SOCKET
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import Manifest
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.router_artifact import decode_router
+from ridgeway.runtime.local_socket import connect
 from ridgeway.statistics import TokenHistogram, encode_contribution, gram
 from ridgeway.sums import FederationSum
 
@@ -78,7 +79,7 @@ class Report:
     faults: dict[str, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     converge_s: list[float] = field(default_factory=list)
-    deaths: dict[str, int] = field(default_factory=dict)
+    deaths: dict[str, list[str]] = field(default_factory=dict)
     before: dict[str, Usage] = field(default_factory=dict)
     after: dict[str, Usage] = field(default_factory=dict)
 
@@ -129,6 +130,8 @@ class Federation:
     async def _everybody_joined(self) -> None:
         status = await self.status()
         self.manifest = Manifest.from_json(status.manifest_json)
+        for home in self.homes.values():
+            await home.call(rpc.NODE_STATUS, m.GetNodeStatusRequest())
         joined = {member.owner for member in status.members if member.state is m.MemberState.ACTIVE}
         await asyncio.gather(*(self._join(name, name not in joined) for name in NODES))
 
@@ -154,8 +157,9 @@ class Federation:
         staged.replace(self.file(name))
 
     async def administer(self, method: rpc.Method[rpc.Request, rpc.Response], request: rpc.Request) -> rpc.Response:
-        """One call by the operator."""
-        return await administer(self.machines["coordinator"].data_dir, method, request)
+        """One call by the operator, to the running coordinator: beside a stopped one we would hold its directory."""
+        async with connect(self.machines["coordinator"].data_dir, COORDINATOR_SOCKET) as channel:
+            return await rpc.call(channel, method, request, timeout_s=10)
 
     async def status(self) -> m.FederationStatus:
         """The federation as the coordinator sees it."""
@@ -205,7 +209,7 @@ class Federation:
         if status.router_sum_digest != expected:
             raise Broken("the newest router is of another sum")
         for name, home in self.homes.items():
-            node = await home.status()
+            node = await home.call(rpc.NODE_STATUS, m.GetNodeStatusRequest())
             if (node.connected, node.router_version, self.router_of(name)) != (
                 *(True, status.router_version),
                 (status.router_version, expected),
@@ -433,6 +437,8 @@ async def soak(root: Path, minutes: float, seed: int, masking: str = "off", epoc
         report.deaths = {name: machine.deaths for name, machine in federation.machines.items() if machine.deaths}
         report.seconds = time.monotonic() - began
         require_flat(report.before, report.after)
+        if report.deaths:
+            raise Broken(f"a daemon ended by itself: {report.deaths}")
     return report
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 DAEMON = Path(__file__).with_name("soak_daemon.py")
-START_S = 60.0
+LAST_LINES = 12
 DISK_BYTES = 64 * 1024 * 1024
 
 
@@ -40,7 +40,7 @@ class Machine:
         name: what it is called.
         root: where its clock and its log lie.
         clock: the file that says how far off its clock is.
-        deaths: how often it ended without our doing.
+        deaths: what it said last, each time that it ended without our doing.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Machine:
     data_dir: Path
     arguments: list[str]
     prefix: list[str] = field(default_factory=list)
-    deaths: int = 0
+    deaths: list[str] = field(default_factory=list)
     _process: asyncio.subprocess.Process | None = None
 
     @property
@@ -86,7 +86,8 @@ class Machine:
         """Start it again if it has ended by itself, as systemd would."""
         assert self._process is not None
         if self._process.returncode is not None:
-            self.deaths += 1
+            said = self.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+            self.deaths.append(f"status {self._process.returncode}: " + " | ".join(said))
             await self.start()
 
     async def kill(self) -> None:
