@@ -45,7 +45,7 @@ SERVER_CERTIFICATE_LIFETIME = timedelta(days=7)
 # Below this the solver is quicker on one core, and the threads of the BLAS, which spin while they wait for more, take
 # the cores from everybody else: measured at D = 385, the router is at every watcher in half the time.
 PARALLEL_DIMENSION = 1000
-_ANY_ADDRESS = {"0.0.0.0", "::", "[::]", ""}  # noqa: S104 - recognised, not bound
+_ANY_ADDRESS = {"0.0.0.0", "::", "[::]", ""}  # noqa: S104 - recognised, not bound  # nosec B104
 
 
 class CannotListen(RidgewayError):
@@ -97,7 +97,7 @@ class ServerCertificate:
     def __init__(self, authority: CertificateAuthority, now: Callable[[], datetime]) -> None:
         self._authority = authority
         self._now = now
-        self._jitter = random.random()  # noqa: S311 - spreads renewals, protects nothing
+        self._jitter = random.random()  # noqa: S311 - spreads renewals, protects nothing  # nosec B311
         self._tls = self._issue()
 
     def current(self) -> MemberTls:

@@ -28,6 +28,10 @@ from ridgeway.trial import Verdict
 _log = logging.getLogger("ridgeway.coordinator")
 
 TRIALS_TOGETHER_S = 0.5
+# Each router goes to every watcher. Beyond so many a new one waits for about as long as sending the one before took two
+# cores, so that an owner who changes all the time, or a thousand who join, leave time for their uploads.
+WATCHERS_UNPACED = 64
+PACE_S = 0.0005
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -125,6 +129,7 @@ class Publisher:
         self._begun = (0, 0)
         self._turn = asyncio.Event()
         self._closing = False
+        self._watchers = 0
         self.latest: Published | None = None
         self.listeners: list[Callable[[], None]] = []
 
@@ -191,6 +196,8 @@ class Publisher:
                     self._wake()
                     for told in self.listeners:
                         told()
+                    # What changes meanwhile is solved together, since the solver still counts as at work.
+                    await asyncio.sleep(PACE_S * max(0, self._watchers - WATCHERS_UNPACED))
             finally:
                 self._solver = None
 
@@ -215,16 +222,20 @@ class Publisher:
             known: version and edition of what the watcher has.
             still_welcome: raises when the watcher may not watch any more; asked before every piece and at every change.
         """
-        while True:
-            turn = self._turn
-            still_welcome()
-            if self._closing:
-                return
-            newest = self.latest
-            if newest is None or newest.place <= known:
-                await turn.wait()
-                continue
-            for piece in pieces(*newest.place, newest.artifact):
+        self._watchers += 1
+        try:
+            while True:
+                turn = self._turn
                 still_welcome()
-                yield piece
-            known = newest.place
+                if self._closing:
+                    return
+                newest = self.latest
+                if newest is None or newest.place <= known:
+                    await turn.wait()
+                    continue
+                for piece in pieces(*newest.place, newest.artifact):
+                    still_welcome()
+                    yield piece
+                known = newest.place
+        finally:
+            self._watchers -= 1

@@ -42,7 +42,10 @@ def _converted(folder: Path) -> bytes:
     from transformers import AutoTokenizer  # noqa: PLC0415
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        # Of a folder on this disk, so there is no revision to pin.
+        tokenizer = AutoTokenizer.from_pretrained(  # nosec B615
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
         raise EmbedderError(f"transformers cannot read the tokeniser in {folder}; add a {TOKENIZER_FILE}") from error
     backend = getattr(tokenizer, "backend_tokenizer", None)

@@ -195,7 +195,7 @@ def _tls(settings: GatewaySettings) -> ssl.SSLContext | None:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     read_private(settings.key)
     try:
-        context.load_cert_chain(settings.certificate, settings.key, password="")
+        context.load_cert_chain(settings.certificate, settings.key, password="")  # nosec B106
     except (OSError, ssl.SSLError) as error:
         raise BadCertificate(
             f"{settings.certificate} and {settings.key} are no certificate and its key, in PEM"

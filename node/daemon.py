@@ -107,7 +107,7 @@ class Daemon:
         self._following = False
         self._tried_version = 0
         self._latencies = Latencies()
-        self._jitter = random.random()  # noqa: S311 - spreads renewals, protects nothing
+        self._jitter = random.random()  # noqa: S311 - spreads renewals, protects nothing  # nosec B311
         agent.on_membership = self._membership_changed.set
 
     async def run(self) -> None:
@@ -218,7 +218,7 @@ class Daemon:
         if changed:
             state.measured(changed)
             self._agent.unsettled.set()
-        await asyncio.sleep(self._settings.probe_s * (0.5 + random.random()))  # noqa: S311 - spreads probes
+        await asyncio.sleep(self._settings.probe_s * (0.5 + random.random()))  # noqa: S311  # nosec B311
 
     async def _keep_current(self, _: Backoff) -> None:
         unsettled = self._agent.unsettled

@@ -38,4 +38,4 @@ async def persist(attempt: Callable[[], Awaitable[T]], on_wait: Callable[[Ridgew
 
 def jittered(backoff: Backoff) -> float:
     """The seconds to wait after one more failure."""
-    return backoff.failed(random.random())  # noqa: S311 - spreads retries, protects nothing
+    return backoff.failed(random.random())  # noqa: S311 - spreads retries, protects nothing  # nosec B311

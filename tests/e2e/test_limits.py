@@ -4,7 +4,7 @@ import asyncio
 import resource
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from light_client import Owner, chunks, random_contribution
 from running import Running, refused, running
 
 from ridgeway.coordinator import daemon as coordinator_daemon
-from ridgeway.coordinator import enrolment_service, federation, federation_service, rounds, uploads
+from ridgeway.coordinator import enrolment_service, federation, federation_service, publication, rounds, uploads
 from ridgeway.coordinator.caller import peer_network
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.coordinator.rate_limit import TokenBuckets
@@ -28,6 +28,7 @@ from ridgeway.crypto.owner_name import DOMAINS_PER_OWNER, TooManyDomains, check_
 from ridgeway.manifest import FeatureMap, Masking
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
+from ridgeway.proto.router_artifact import decode_router
 from ridgeway.runtime import bystanders, channel_options
 from ridgeway.runtime.open_files import allow_open_files
 from ridgeway.sums import FederationSum
@@ -160,6 +161,32 @@ async def test_who_waits_too_long_for_a_place_is_told_to_come_again(
         alice = await coordinator.owner("alice")
         async with opened(alice, "law") as (call, _), refused(Code.UNAVAILABLE, "busy with other uploads"):
             await call.read()
+
+
+async def test_an_owner_that_changes_all_the_time_does_not_have_every_router_sent_to_everybody(
+    coordinator: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publication, "WATCHERS_UNPACED", 0)
+    monkeypatch.setattr(publication, "PACE_S", 1.0)
+    alice = await coordinator.owner("alice")
+    changes = 12
+
+    async def versions_until_the_last() -> list[int]:
+        seen: list[int] = []
+        async with aclosing(alice.watch()) as artifacts:
+            async for artifact in artifacts:
+                seen.append(decode_router(artifact)[0].version)
+                if seen[-1] >= changes:
+                    break
+        return seen
+
+    watching = asyncio.create_task(versions_until_the_last())
+    for seed in range(changes):
+        await alice.contribute("law", random_contribution(seed, alice.manifest))
+    async with asyncio.timeout(30):
+        versions = await watching
+    assert len(versions) < changes - 4
+    assert versions == sorted(versions)
 
 
 # Domains and experts
