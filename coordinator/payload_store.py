@@ -177,6 +177,6 @@ class StagedPayload:
         self._disk.shutdown(wait=False)
 
     def _sync(self) -> None:
-        """Begin to make durable what is written by now; the last time's failure is raised, since it is told once only."""
+        """Begin to make durable what is written by now; raises the last failure, which is told once only."""
         self._syncing.result()
         self._syncing = self._disk.submit(os.fdatasync, self._descriptor)
