@@ -1,6 +1,5 @@
 """Laws of gossip: merging is a join, the trie is the set, and a comparison finds exactly what differs."""
 
-import functools
 import itertools
 
 from hypothesis import given, settings
@@ -61,7 +60,9 @@ def test_equal_roots_mean_equal_sets(a: list[Entry], b: list[Entry]) -> None:
 def test_the_trie_does_not_depend_on_the_order_in_which_it_grew(keys: set[int], random: object) -> None:
     summaries = [RecordSummary(f"key/{key}", 1, bytes(32)) for key in sorted(keys)]
     random.shuffle(summaries)  # type: ignore[attr-defined]
-    grown = functools.reduce(lambda node, each: put(node, Place(position(each.key), each)), summaries, EMPTY)
+    grown: Node = EMPTY
+    for summary in summaries:
+        grown = put(grown, Place(position(summary.key), summary))
     assert grown == trie_of(summaries)
     assert {place.summary.key for place in places_of(grown)} == {f"key/{key}" for key in keys}
 
