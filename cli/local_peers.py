@@ -113,14 +113,18 @@ class LocalPeers:
         return (await node_status(self.data_dir(owner)))[0]
 
     async def agreed(
-        self, digest: str, owners: Sequence[str] = (), watch: Callable[[dict[str, m.NodeStatus]], None] | None = None
+        self,
+        digest: str,
+        owners: Sequence[str] = (),
+        watch: Callable[[dict[str, m.NodeStatus]], None] | None = None,
+        wait_s: float = AGREE_WAIT_S,
     ) -> dict[str, m.NodeStatus]:
         """Wait until these nodes, or all members, hold the sum of this digest and one router of it.
 
         Raises:
             LocalFederationError: they do not in time.
         """
-        deadline = time.monotonic() + AGREE_WAIT_S
+        deadline = time.monotonic() + wait_s
         while time.monotonic() < deadline:
             asked = owners or self.members
             found = dict(zip(asked, await asyncio.gather(*map(self.status, asked)), strict=True))
