@@ -2,7 +2,7 @@
 
 A whole peer keeps an account of every other, which for ten thousand of them does not fit into one process. Here each
 has the streams of a real view, 48 to random others, and the real records, intake, transfers and exchange; frames are
-handed over as they are. With N = 100 both simulations give the same figures (tests/unit/test_gossip_spread.py)."""
+handed over as they are. For N = 100 bench_gossip.py has the figures of both simulations."""
 
 import heapq
 import math
