@@ -28,7 +28,7 @@ from ridgeway.samples import DOMAINS, train_path
 PORT = 7443
 GOAL_S = 15.0
 WAIT_S = 300.0
-JOINS_AT_ONCE = 4
+JOINS_AT_ONCE = 6
 
 
 @dataclass(slots=True)
