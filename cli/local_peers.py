@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
-from ridgeway.cli.local_federation import HOLD_OUT, POLL_S, LocalFederationError, Process
+from ridgeway.cli.local_federation import HOLD_OUT, LocalFederationError, Process
 from ridgeway.cli.plain_sum import plain_digest
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.embedders import load_embedder
@@ -22,6 +22,8 @@ from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 
 AGREE_WAIT_S = 60.0
+# Between looks at all nodes, which have better things to do on a small machine.
+LOOK_S = 0.2
 
 
 def free_ports() -> int:
@@ -113,14 +115,18 @@ class LocalPeers:
         return (await node_status(self.data_dir(owner)))[0]
 
     async def agreed(
-        self, digest: str, owners: Sequence[str] = (), watch: Callable[[dict[str, m.NodeStatus]], None] | None = None
+        self,
+        digest: str,
+        owners: Sequence[str] = (),
+        watch: Callable[[dict[str, m.NodeStatus]], None] | None = None,
+        wait_s: float = AGREE_WAIT_S,
     ) -> dict[str, m.NodeStatus]:
         """Wait until these nodes, or all members, hold the sum of this digest and one router of it.
 
         Raises:
             LocalFederationError: they do not in time.
         """
-        deadline = time.monotonic() + AGREE_WAIT_S
+        deadline = time.monotonic() + wait_s
         while time.monotonic() < deadline:
             asked = owners or self.members
             found = dict(zip(asked, await asyncio.gather(*map(self.status, asked)), strict=True))
@@ -131,7 +137,7 @@ class LocalPeers:
             routers = {status.router_version for status in found.values()}
             if sums == {digest} and len(routers) == 1 and len({g.weights_digest for g in gossips if g}) == 1:
                 return found
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(LOOK_S)
         raise LocalFederationError("the peers did not come to one sum in time; look at their logs")
 
     def plain_digest(self) -> str:

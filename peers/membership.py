@@ -102,13 +102,14 @@ class MembershipRun:
 
     async def _sum_up(self) -> None:
         """Bring the sum up to date whenever the records changed; what changes meanwhile is done right after."""
+        took_s = 0.0
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as solver:
             while True:
                 await self._stale.wait()
-                # What comes within a moment is solved together.
-                await asyncio.sleep(GATHER_S)
+                # What comes within a moment is solved together; a busy machine gathers for longer.
+                await asyncio.sleep(max(GATHER_S, 2 * took_s))
                 self._stale.clear()
-                wanted = self._wanted()
+                wanted, began_s = self._wanted(), time.monotonic()
                 try:
                     work = asyncio.get_running_loop().run_in_executor(solver, self._summing.bring, wanted)
                     solved = await asyncio.shield(work)
@@ -118,6 +119,7 @@ class MembershipRun:
                     await self.engine.report(PayloadMissing(error.payload_digest))
                     continue
                 await self._publish(solved)
+                took_s = time.monotonic() - began_s
 
     def _wanted(self) -> Wanted:
         roster = self.engine.roster

@@ -24,8 +24,8 @@ class BadKey(RidgewayError):
 class RecordKind(StrEnum):
     """The kinds of records, in the order in which one may need another to be judged.
 
-    Masked rounds without a coordinator will add one: a round's sum, with the signatures of its survivors, who are
-    judged by their memberships and counted in place of their contributions. This release lets unknown kinds pass by.
+    Masked rounds without a coordinator will add one: a round's sum, with the signatures of its survivors, judged by
+    their memberships and counted in the place of their contributions. This release lets unknown kinds pass by.
     """
 
     GRANT = "grant"

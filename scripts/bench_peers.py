@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -26,7 +27,8 @@ from ridgeway.samples import DOMAINS, train_path
 
 PORT = 7443
 GOAL_S = 15.0
-JOINS_AT_ONCE = 4
+WAIT_S = 300.0
+JOINS_AT_ONCE = 6
 
 
 @dataclass(slots=True)
@@ -83,7 +85,7 @@ async def measure(root: Path, made: Network) -> dict[str, float]:
         await join(owners[-1])
         joined = time.monotonic()
         digest = await asyncio.to_thread(peers.plain_digest)
-        await peers.agreed(digest)
+        await peers.agreed(digest, wait_s=WAIT_S)
         equal = time.monotonic()
     finally:
         await peers.stop()
@@ -106,6 +108,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", type=Path, help="an empty directory for data and logs")
     chosen = parser.parse_args()
+    # So that the namespaces are removed then too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not network_namespaces.permitted():
         sys.exit("network namespaces are not permitted here; run as root, outside of a restricted container")
     with (

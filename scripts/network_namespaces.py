@@ -115,6 +115,7 @@ def _inside(name: str) -> Iterator[None]:
 def _forward(tunnels: list[int], delay_s: float, loss: float) -> None:
     """Carry packets between tunnels, for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     chance = random.Random(1)  # noqa: S311 - loses packets, protects nothing
     held: list[tuple[float, int, int, bytes]] = []
     number = 0

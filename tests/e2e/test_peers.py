@@ -4,12 +4,14 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import toy
 from node_running import words, write_prompts
 from peer_running import PeerHome, peer, toy_manifest
+from running import Clock
 
 from ridgeway.errors import RidgewayError
 from ridgeway.node.state import NotJoined
@@ -259,3 +261,38 @@ async def test_an_old_copy_of_a_node_takes_higher_numbers(peers: Peers) -> None:
         await peers.contribute("bob", "code", words(30))
         await peers.agree("ann", "bob")
     assert restored.domains[0].committed
+
+
+async def test_certificates_renew_themselves_by_gossip(peers: Peers) -> None:
+    ann, bob = peers.home("ann"), peers.home("bob")
+    ann.found("ann")
+    async with peer(ann), peer(bob):
+        await peers.contribute("bob", "code", CODE, await ann.invite("bob"))
+        before = (await bob.status()).certificate_expires_unix_ms
+    later = Clock(timedelta(days=75))
+    async with peer(ann, now=later), peer(bob, now=later):
+        await bob.until(lambda s: s.certificate_expires_unix_ms > before + 70 * 86_400_000)
+        await ann.until(lambda s: s.certificate_expires_unix_ms > before + 70 * 86_400_000)
+
+
+async def test_commands_work_beside_no_daemon(peers: Peers) -> None:
+    ann = peers.home("ann")
+    ann.found("ann")
+    async with peer(ann):
+        bob = await peers.member("bob", ann, "code", CODE)
+        await peers.agree("ann")
+    token = await ann.invite("cat")
+    assert await states(ann) == {
+        "ann": m.MemberState.ACTIVE,
+        "bob": m.MemberState.ACTIVE,
+        "cat": m.MemberState.INVITED,
+    }
+    await ann.administer(rpc.EVICT, m.OwnerRequest("bob"))
+    assert (await states(ann))["bob"] is m.MemberState.EVICTED
+    assert (await states(bob))["bob"] is m.MemberState.ACTIVE
+    async with peer(ann):
+        cat = peers.home("cat")
+        await peers.contribute("cat", "law", LAW, token)
+        peers.forget("bob")
+        await peers.agree("ann")
+        assert (await states(cat))["bob"] is m.MemberState.EVICTED

@@ -4,7 +4,7 @@ import asyncio
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,3 +87,27 @@ async def test_peers_killed_while_they_contribute_come_to_the_same_sum(tmp_path:
             await home.holds(said, toy_manifest())
         federation = await homes["cat"].administer(rpc.ADMIN_STATUS, m.GetStatusRequest())
         assert {member.owner for member in federation.members if member.contributions} == set(OWNERS)
+
+
+async def test_a_node_that_stands_still_is_believed_dead_and_is_welcome_again(tmp_path: Path) -> None:
+    embedder = toy.write_toy_embedder(tmp_path / "toy")
+    homes = {owner: PeerHome(tmp_path / owner, embedder) for owner in ("ann", "bob")}
+    homes["ann"].found("ann")
+
+    def seen(state: m.PeerState) -> Callable[[m.NodeStatus], bool]:
+        return lambda status: bool(status.gossip) and [p.state for p in status.gossip.peers] == [state]  # type: ignore[union-attr]
+
+    async with processes() as nodes:
+        for owner, home in homes.items():
+            await nodes.start(owner, home)
+        bob = write_prompts(tmp_path / "bob.jsonl", words(4))
+        await homes["bob"].join(await homes["ann"].invite("bob"), {"code": bob})
+        await homes["ann"].holds({("bob", "code"): words(4)}, toy_manifest())
+        nodes.running["bob"].send_signal(signal.SIGSTOP)
+        await homes["ann"].until(seen(m.PeerState.DEAD))
+        ann = write_prompts(tmp_path / "ann.jsonl", words(9))
+        await homes["ann"].join(domains={"law": ann})
+        nodes.running["bob"].send_signal(signal.SIGCONT)
+        for home in homes.values():
+            await home.holds({("ann", "law"): words(9), ("bob", "code"): words(4)}, toy_manifest())
+            await home.until(seen(m.PeerState.ALIVE))

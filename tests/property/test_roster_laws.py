@@ -23,7 +23,7 @@ from ridgeway.roster.charter import Charter, open_charter, sign_charter
 from ridgeway.roster.judge import TrustJudge
 from ridgeway.roster.keys import BadKey, RecordKey, RecordKind, issuer_name
 from ridgeway.roster.records import RECORD_VERSION, key_of, record_of
-from ridgeway.roster.standing import Roster
+from ridgeway.roster.standing import Counted, Roster
 
 State = m.MemberState
 FEDERATION = "f" * 32
@@ -203,7 +203,8 @@ def test_what_counts_is_a_function_of_the_set_alone(drawn: list[m.GossipRecord],
 @settings(max_examples=60)
 @given(st.lists(records, max_size=20))
 def test_the_changes_add_up_and_the_revision_grows(drawn: list[m.GossipRecord]) -> None:
-    roster, counted, held, revision = Roster(), {}, Held({}), 0
+    roster, held, revision = Roster(), Held({}), 0
+    counted: dict[tuple[str, str], Counted] = {}
     for record in GRANTED + drawn:
         before = held.entries.get(record.key)
         if not held.take(record) or held.entries[record.key] == before:

@@ -64,7 +64,7 @@ def test_the_page_of_commands_is_current() -> None:
 def test_what_reports_can_report_as_json() -> None:
     without = {"completion"}
     below = {f"federation {name}": command for name, command in federation.commands.items()}
-    for name, command in (ridgeway.commands | below).items():
+    for name, command in {**ridgeway.commands, **below}.items():
         assert name in without or isinstance(command, click.Group) or any("--json" in p.opts for p in command.params), (
             name
         )
