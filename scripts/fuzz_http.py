@@ -8,9 +8,9 @@ stream of events is left out, since it has no end.
 """
 
 import argparse
-import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 SPECIFICATIONS = Path(__file__).parents[1] / "docs" / "openapi"
@@ -41,7 +41,9 @@ def fuzz(service: str, url: str, examples: int, *options: str) -> int:
         *("--exclude-path", ENDLESS, "--suppress-health-check", "all", "--max-redirects", "0", "--no-color"),
         *("--warnings", "off", "--generation-deterministic", *options),
     ]
-    return subprocess.run(command, check=False, env=os.environ | {"SCHEMATHESIS_HOOKS": ""}).returncode
+    # It keeps what it found in its working directory.
+    with tempfile.TemporaryDirectory(prefix="ridgeway-fuzz-") as folder:
+        return subprocess.run(command, check=False, cwd=folder).returncode
 
 
 def main() -> None:

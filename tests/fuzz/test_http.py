@@ -17,7 +17,7 @@ from ridgeway.web.site import Shown, Site
 yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "fuzz_http.py"
-EXAMPLES = 25
+EXAMPLES = 10
 
 
 async def fuzzed(service: str, url: str) -> None:

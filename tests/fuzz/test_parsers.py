@@ -20,7 +20,7 @@ from ridgeway.node.state import NodeState
 
 # These two write a database and sync it, which takes a hundred times as long as reading bytes.
 SLOW = {"node_state", "ledger"}
-EXAMPLES, SLOW_EXAMPLES = 100, 20
+EXAMPLES, SLOW_EXAMPLES = 40, 10
 
 
 def node_state(path: Path) -> bytes:

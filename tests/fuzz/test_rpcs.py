@@ -33,7 +33,7 @@ from ridgeway.runtime.tls import enrolment_channel
 METHODS = [method for method in vars(rpc).values() if isinstance(method, rpc.Method)]
 # Of a call that is answered or refused. UNKNOWN and INTERNAL say that the server failed.
 FAILURES = {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE}
-CALLS = 25
+CALLS = 20
 # Enough for what streams after a message that was taken; a stream that goes on is then ended by us.
 STREAM_S = 0.1
 CALL_S = 10.0
