@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ridgeway.contribution_check import Check
-from ridgeway.crypto.payload_digest import CHUNK_BYTES
+from ridgeway.crypto.payload_digest import CHUNK_BYTES, chunk_digests, payload_digest
 from ridgeway.errors import RidgewayError
 from ridgeway.narrow_integers import Unpacker
 from ridgeway.protocol.upload import UploadAssembly, UploadError
@@ -73,18 +73,36 @@ class PayloadStore:
                 f"the payload of {key.owner} for {key.domain} is not on disk; restore the data directory from a backup"
             ) from error
 
-    def fetch(self, key: PayloadKey, kept: Callable[[str], Iterable[bytes]]) -> None:
-        """Bring a committed payload here, if another replica has received it.
+    def whole(self, key: PayloadKey, digest: bytes, kept: Callable[[str], Iterable[bytes]]) -> memoryview:
+        """A committed payload, brought here if another replica received it, or this one only a part of it.
 
         Args:
             key: its place.
+            digest: what the ledger says it is.
             kept: gives a file's content in pieces; none of a file that is not kept.
+
+        Raises:
+            PayloadMissing: it is nowhere.
+            PayloadDamaged: it is not what the ledger names.
         """
-        path = self._folder / key.file_name
-        if not path.exists():
+        if not self._is_here(key, digest):
             pieces = tuple(kept(key.file_name))
             if pieces:
-                write_durably(path, *pieces)
+                write_durably(self._folder / key.file_name, *pieces)
+            if not self._is_here(key, digest):
+                self.payload(key)
+                raise PayloadDamaged(
+                    f"the payload of {key.owner} for {key.domain} is damaged; restore the data directory from a backup,"
+                    " or evict its owner"
+                )
+        return self.payload(key)
+
+    def _is_here(self, key: PayloadKey, digest: bytes) -> bool:
+        try:
+            payload = self.payload(key)
+        except PayloadMissing:
+            return False
+        return payload_digest(len(payload), chunk_digests(payload)) == digest
 
     def remove(self, key: PayloadKey) -> None:
         """Forget a payload."""
@@ -177,6 +195,6 @@ class StagedPayload:
         self._disk.shutdown(wait=False)
 
     def _sync(self) -> None:
-        """Begin to make durable what is written by now; raises the last failure, which is told once only."""
+        """Begin to make durable what is written by now; raises what failed last time."""
         self._syncing.result()
         self._syncing = self._disk.submit(os.fdatasync, self._descriptor)

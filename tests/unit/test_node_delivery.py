@@ -25,7 +25,7 @@ async def test_another_record_s_acknowledgement_does_not_count(
     state = NodeState(tmp_path / "node.db")
     prepared = state.prepare("law", 3, "payload", "source", lambda _: m.SignedRecord(b"body", b"signature"))
     nobody: Any = None
-    sender = delivery.Delivery(state, nobody, IdentityKey.generate(), tmp_path)
+    sender = delivery.CoordinatorDelivery(state, nobody, IdentityKey.generate(), tmp_path)
     if counts:
         await sender.contribution(prepared, lambda _: None)
     else:
