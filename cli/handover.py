@@ -11,7 +11,7 @@ Tell = Callable[["Progress"], None]
 
 # As in `ridgeway.peers.keyring`, which takes long to import.
 _CHARTER_FILE = "charter.bin"
-_PEER_TOKEN = "rwp1_"  # noqa: S105 - how such a line begins
+_PEER_TOKEN = "rwp1_"  # noqa: S105 - how such a line begins  # nosec B105
 
 
 def is_peer(data_dir: Path) -> bool:

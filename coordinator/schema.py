@@ -1,6 +1,7 @@
 """The ledger's tables, and how a ledger of an older release becomes one of this."""
 
 import sqlite3
+from pathlib import Path
 
 from ridgeway.errors import RidgewayError
 
@@ -108,6 +109,8 @@ def open_ledger(path: str) -> sqlite3.Connection:
     """
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
+        # Files that SQLite makes beside it get its mode.
+        Path(path).chmod(0o600)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

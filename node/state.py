@@ -169,7 +169,7 @@ class NodeState:
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None
             )
-            version = self._read_version() if read_only else self._open_for_writing()
+            version = self._read_version() if read_only else self._open_for_writing(path)
         except sqlite3.OperationalError as error:
             raise StateError(f"{path} cannot be opened ({error}); check --data-dir") from error
         except sqlite3.DatabaseError as error:
@@ -177,7 +177,9 @@ class NodeState:
         if version > STATE_VERSION:
             raise StateError(f"{path} was written by a newer release (version {version}); upgrade ridgeway")
 
-    def _open_for_writing(self) -> int:
+    def _open_for_writing(self, path: Path) -> int:
+        # Files that SQLite makes beside it get its mode.
+        path.chmod(0o600)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         for step in range(self._read_version() + 1, STATE_VERSION + 1):

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("ridgeway.peers")
 
-_ANY_ADDRESS = {"0.0.0.0", "::", "[::]", ""}  # noqa: S104 - recognised, not bound
+_ANY_ADDRESS = {"0.0.0.0", "::", "[::]", ""}  # noqa: S104 - recognised, not bound  # nosec B104
 
 
 @dataclass(frozen=True, slots=True)
