@@ -225,10 +225,15 @@ class Daemon:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.refresh_s or None):
                 await unsettled.wait()
-        unsettled.set()
-        await self._agent.settle()
-        if not self._agent.doubtful:
-            unsettled.clear()
+        # What changes from now on may come too late for this try.
+        unsettled.clear()
+        try:
+            await self._agent.settle()
+        except BaseException:
+            unsettled.set()
+            raise
+        if self._agent.doubtful:
+            unsettled.set()
 
     async def _keep_certified(self, _: Backoff) -> None:
         agent = self._agent

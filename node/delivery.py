@@ -108,8 +108,11 @@ class CoordinatorDelivery:
             Unreachable, Refused: it did not take them.
         """
         if again or not self._state.experts_registered:
-            await self._link.call(rpc.REGISTER_EXPERTS, m.RegisterExpertsRequest(self._state.experts()))
-            self._state.experts_acknowledged()
+            sent = self._state.experts()
+            await self._link.call(rpc.REGISTER_EXPERTS, m.RegisterExpertsRequest(sent))
+            # Others may have been written, or measured, while these were on their way.
+            if self._state.experts() == sent:
+                self._state.experts_acknowledged()
 
     async def _withdraw(self, domain: str) -> bytes:
         method = rpc.LEAVE if domain == EVERYTHING else rpc.WITHDRAW

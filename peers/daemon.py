@@ -212,9 +212,13 @@ class PeerDaemon:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.refresh_s or None):
                 await unsettled.wait()
-        unsettled.set()
-        await self._agent.settle()
+        # What changes from now on may come too late for this try.
         unsettled.clear()
+        try:
+            await self._agent.settle()
+        except BaseException:
+            unsettled.set()
+            raise
 
     async def _probe_experts(self) -> None:
         """Time our experts' answers, and tell the others when they have changed much."""

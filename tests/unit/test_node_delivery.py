@@ -33,3 +33,18 @@ async def test_another_record_s_acknowledgement_does_not_count(
             await sender.contribution(prepared, lambda _: None)
     assert bool(state.last_committed()) is counts
     state.close()
+
+
+async def test_experts_that_change_while_others_are_on_their_way_are_sent_too(tmp_path: Path) -> None:
+    state = NodeState(tmp_path / "node.db")
+    state.add({}, (m.Expert("", "law", "http://localhost:1/v1", "one"),))
+
+    class MeasuredMeanwhile:
+        async def call(self, *_: object) -> None:
+            state.measured({"http://localhost:1/v1": 3.5})
+
+    link: Any = MeasuredMeanwhile()
+    sender = delivery.CoordinatorDelivery(state, link, IdentityKey.generate(), tmp_path)
+    await sender.experts()
+    assert not state.experts_registered
+    state.close()
