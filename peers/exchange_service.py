@@ -14,7 +14,6 @@ from ridgeway.peers.connections import Connections, Stream
 from ridgeway.peers.dialling import NONCE_KEY, PROOF_KEY, Self
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
-from ridgeway.proto.codec import decoder, encoder
 from ridgeway.roster.greeting import NONCE_BYTES, check_greeting, sign_greeting
 from ridgeway.runtime.remote_errors import Malformed
 
@@ -49,8 +48,7 @@ class ExchangeService:
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What the server registers; frames as bytes, so that what cannot be read is counted against its sender."""
-        greet = grpc.unary_unary_rpc_method_handler(self.greet, decoder(rpc.GREET.request), encoder(rpc.GREET.response))
-        exchange = grpc.stream_stream_rpc_method_handler(self.exchange)
+        greet, exchange = rpc.handler(rpc.GREET, self.greet), grpc.stream_stream_rpc_method_handler(self.exchange)
         return grpc.method_handlers_generic_handler(rpc.PEERS, {rpc.GREET.name: greet, rpc.EXCHANGE.name: exchange})
 
     def _identify(self, context: grpc.aio.ServicerContext) -> Caller:

@@ -93,11 +93,14 @@ def handlers(service: str, behaviours: Mapping[Method[Any, Any], Any]) -> grpc.G
     Requests are decoded inside the behaviour, so that one that does not parse is refused like any other, with a status
     and a sentence: what gRPC's own deserialiser raises would be an unknown error to the caller and a traceback here.
     """
-    table = {}
-    for method, behaviour in behaviours.items():
-        make = getattr(grpc, f"{method.arity.value}_rpc_method_handler")
-        table[method.name] = make(_decoding(method, behaviour), None, encoder(method.response))
+    table = {method.name: handler(method, behaviour) for method, behaviour in behaviours.items()}
     return grpc.method_handlers_generic_handler(service, table)
+
+
+def handler(method: Method[Any, Any], behaviour: Any) -> grpc.RpcMethodHandler:
+    """How one method is served; bytes that do not parse are refused like any other bad input."""
+    make = getattr(grpc, f"{method.arity.value}_rpc_method_handler")
+    return make(_decoding(method, behaviour), None, encoder(method.response))
 
 
 def _decoding(method: Method[Any, Any], behaviour: Any) -> Any:

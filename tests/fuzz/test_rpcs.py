@@ -14,21 +14,25 @@ import pytest
 from fuzz_inputs import CORPUS, edited, random_edits
 from light_client import Owner, random_contribution
 from node_running import NodeHome, daemon, words, write_prompts
+from peer_running import PeerHome, peer, toy_manifest
 from running import DIMENSION, Running, running
 from toy import write_toy_embedder
 
 from ridgeway.coordinator.administration import SOCKET
 from ridgeway.coordinator.founding import Wishes
+from ridgeway.crypto.certificates import owner_dns_name
 from ridgeway.crypto.labels import CONTRIBUTION_SIGNATURE, LEAVE_SIGNATURE
 from ridgeway.embedder import Embedder
 from ridgeway.embedders import load_embedder
 from ridgeway.manifest import FeatureMap, Masking
 from ridgeway.node.control_service import SOCKET as NODE_SOCKET
+from ridgeway.node.link import read_tls
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.codec import MalformedMessage, decode, encode
+from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.runtime.local_socket import connect
-from ridgeway.runtime.tls import enrolment_channel
+from ridgeway.runtime.tls import enrolment_channel, member_channel
 
 METHODS = [method for method in vars(rpc).values() if isinstance(method, rpc.Method)]
 # Of a call that is answered or refused. UNKNOWN and INTERNAL say that the server failed.
@@ -127,9 +131,9 @@ async def settled(before: int) -> None:
 
 def test_every_method_is_bombarded() -> None:
     assert {method.service for method in METHODS} == {
-        rpc.ENROLMENT, rpc.FEDERATION, rpc.ADMINISTRATION, rpc.ROUTING, rpc.NODE_CONTROL,
+        rpc.ENROLMENT, rpc.FEDERATION, rpc.ADMINISTRATION, rpc.ROUTING, rpc.NODE_CONTROL, rpc.PEERS, rpc.PEER_ENROLMENT,
     }  # fmt: skip
-    assert len(METHODS) == 21
+    assert len(METHODS) == 29
     names = {path.name for path in (CORPUS / "message").iterdir()}
     assert {method.request.__name__.lower() for method in METHODS} <= names
 
@@ -258,3 +262,37 @@ async def test_strange_calls_to_a_node_change_nothing(tmp_path: Path, coordinato
             await settled(running_tasks)
             assert await federation.traceless() == before
             assert (await home.route("w1 w2")).domain == "medical"
+
+
+async def test_strange_calls_to_a_peer_change_nothing(tmp_path: Path) -> None:
+    """From a member, and from somebody who only knows where it listens."""
+    embedder = write_toy_embedder(tmp_path / "toy")
+    ann, bob = PeerHome(tmp_path / "ann", embedder), PeerHome(tmp_path / "bob", embedder)
+    ann.found("ann")
+    async with peer(ann):
+        await ann.join(domains={"law": write_prompts(tmp_path / "law.jsonl", words(1))})
+        await bob.join(await ann.invite("bob"), {"code": write_prompts(tmp_path / "code.jsonl", words(7))})
+        await ann.holds({("ann", "law"): words(1), ("bob", "code"): words(7)}, toy_manifest())
+        tls, before = read_tls(DataDirectory(bob.data_dir, "node")), (await ann.status()).gossip
+        assert before is not None
+        name = owner_dns_name("ann")
+        async with member_channel(f"127.0.0.1:{ann.port}", tls, name) as channel:
+            for method in of(rpc.PEERS):
+                await bombard(channel, method)
+        async with enrolment_channel(f"127.0.0.1:{ann.port + 1}", tls.authority_pem, name) as channel:
+            for method in of(rpc.PEER_ENROLMENT):
+                await bombard(channel, method)
+        after = (await ann.status()).gossip
+        assert after is not None
+        assert (after.root, after.sum_digest) == (before.root, before.sum_digest)
+
+
+async def test_a_peer_s_strange_operator_stops_nothing(tmp_path: Path) -> None:
+    ann = PeerHome(tmp_path / "ann", write_toy_embedder(tmp_path / "toy"))
+    ann.found("ann")
+    async with peer(ann):
+        await ann.join(domains={"medical": write_prompts(tmp_path / "medical.jsonl", words(1))})
+        async with connect(ann.data_dir, NODE_SOCKET) as channel:
+            for method in of(rpc.ROUTING, rpc.NODE_CONTROL, rpc.ADMINISTRATION):
+                await bombard(channel, method)
+        await ann.holds({("ann", "medical"): words(1)}, toy_manifest())
