@@ -75,8 +75,8 @@ BUGS = (
     Bug(
         "an uploaded payload is not synced",
         "coordinator/payload_store.py",
-        "        os.fdatasync(self._descriptor)\n",
-        "",
+        "        self._check.finish()\n        self._sync()\n        self._syncing.result()\n",
+        "        self._check.finish()\n",
     ),
     Bug(
         "a durably written file is not synced",

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from ridgeway.proto.codec import MalformedMessage
 from ridgeway.simulation.process import AT_WORK, PowerLost, Process, context_of
 
 if TYPE_CHECKING:
@@ -147,14 +146,19 @@ class Lane:
 class ServerContext:
     """What a behaviour is told of its call."""
 
-    def __init__(self, certificate_pem: bytes | None, details: Details) -> None:
-        self._certificate = certificate_pem
+    def __init__(self, channel: "Channel", details: Details) -> None:
+        self._channel = channel
         self._details = details
         self._status: Status | None = None
 
     def auth_context(self) -> dict[str, tuple[bytes, ...]]:
         """The caller's certificate."""
-        return {} if self._certificate is None else {"x509_pem_cert": (self._certificate,)}
+        shown = self._channel.certificate_pem
+        return {} if shown is None else {"x509_pem_cert": (shown,)}
+
+    def peer(self) -> str:
+        """Where the call comes from."""
+        return f"host:{self._channel.source}:1"
 
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         """What the call carries beside its request."""
@@ -343,7 +347,7 @@ class Call:
         self._requests.end()
 
     async def _serve(self, listener: Listener, details: Details) -> None:
-        context = ServerContext(self._channel.certificate_pem, details)
+        context = ServerContext(self._channel, details)
         try:
             handler = await _handler(listener, details)
             if handler is None:
@@ -355,15 +359,13 @@ class Call:
             status = context.status
         except PowerLost:
             return
-        except MalformedMessage:
-            status = grpc.StatusCode.INTERNAL, "the request cannot be read"
         except Exception as error:  # noqa: BLE001 - as gRPC does
             self._world.unexpected(listener.process, error)
             status = grpc.StatusCode.UNKNOWN, "the server failed"
         self._down.send(status)
 
     async def _behave(self, handler: grpc.RpcMethodHandler, context: ServerContext) -> None:
-        requests = self._decoded(handler.request_deserializer)
+        requests = self._received()
         given: Any = requests
         if not handler.request_streaming:
             given = await anext(requests, _NOTHING)
@@ -376,9 +378,9 @@ class Call:
         async for answer in behaviour(given, context):
             await self._answer(handler.response_serializer(answer))
 
-    async def _decoded(self, decode: Any) -> AsyncIterator[Any]:
+    async def _received(self) -> AsyncIterator[bytes]:
         while (frame := await self._requests.take()) is not None:
-            yield decode(frame)
+            yield frame
 
     async def _answer(self, frame: bytes) -> None:
         frame = self._world.watch_frame(self._channel.target, self._channel.source, self._method, "answer", frame)

@@ -9,9 +9,11 @@ import random
 import secrets
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -53,6 +55,45 @@ class InlineExecutor:
     def map(self, function: Callable[[Any], Any], values: Iterable[Any]) -> Iterator[Any]:
         """Do it for each."""
         return map(function, values)
+
+
+class SlowFuture(Future[Any]):
+    """What comes of work that a `SlowExecutor` has still to do."""
+
+    def __init__(self, catch_up: Callable[[], None]) -> None:
+        super().__init__()
+        self._catch_up = catch_up
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for it."""
+        self._catch_up()
+        return super().result(timeout)
+
+
+class SlowExecutor:
+    """A thread that gets to its work only when somebody waits for it."""
+
+    def __init__(self, **_: object) -> None:
+        self._waiting: deque[tuple[SlowFuture, Callable[[], Any]]] = deque()
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> SlowFuture:
+        """Put it behind what waits already."""
+        future = SlowFuture(self._catch_up)
+        self._waiting.append((future, partial(function, *args)))
+        return future
+
+    def shutdown(self, *, wait: bool) -> None:
+        """Do what is left."""
+        del wait
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        while self._waiting:
+            future, work = self._waiting.popleft()
+            try:
+                future.set_result(work())
+            except Exception as error:  # noqa: BLE001 - handed to whoever awaits it
+                future.set_exception(error)
 
 
 def later_executor(world: World) -> type[InlineExecutor]:
@@ -220,5 +261,6 @@ def _network(world: World) -> Iterator[tuple[str, object]]:
 
 def _threads(world: World) -> Iterator[tuple[str, object]]:
     yield f"{_COORDINATOR}.publication.ThreadPoolExecutor", later_executor(world)
+    yield f"{_COORDINATOR}.payload_store.ThreadPoolExecutor", SlowExecutor
     yield f"{_NODE}.masking.ThreadPoolExecutor", InlineExecutor
     yield f"{_NODE}.counting.ThreadPoolExecutor", InlineExecutor
