@@ -7,7 +7,7 @@ which rounds were committed, and every node asks.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -67,6 +67,7 @@ class Connection:
         orders: what is to be sent; None ends the stream.
         intention: what it wants, once it has said so.
         waiting: what it was last told to wait for.
+        told: the round that it was last told to be settled.
         spool: its masked vector as it arrives; None while none is wanted.
         progress_s: when the last of it came.
         intentions: how many more it may send.
@@ -76,6 +77,7 @@ class Connection:
     orders: "asyncio.Queue[m.RoundOrder | None]" = field(default_factory=lambda: asyncio.Queue(ORDERS_HELD))
     intention: m.Intention | None = None
     waiting: str = ""
+    told: bytes = b""
     spool: InputSpool | None = None
     progress_s: float = 0.0
     intentions: TokenBucket = field(default_factory=lambda: TokenBucket(INTENTIONS_PER_SECOND, INTENTIONS_AT_ONCE))
@@ -206,12 +208,11 @@ class Rounds:
 
     async def _take_intention(self, connection: Connection, intention: m.Intention) -> None:
         places = await self._exclusive(self._federation.ledger.places)
-        held = places.get(connection.owner)
         running = self._round
         undecided = running is not None and intention.open_round == running.terms.nonce
         connection.intention = None if undecided else intention
-        connection.waiting = ""
-        connection.send(m.RoundOrder(situation=m.Situation(held.nonce if held else b"", undecided=undecided)))
+        connection.waiting, connection.told = "", _settled(places, connection.owner)
+        connection.send(m.RoundOrder(situation=m.Situation(connection.told, undecided=undecided)))
         self._intention_s = time.monotonic()
         self.stir()
 
@@ -285,6 +286,7 @@ class Rounds:
 
     async def _decided(self) -> Start | Wait:
         places: dict[str, Place] = await self._exclusive(self._federation.ledger.places)
+        self._set_outdated_aside(places)
         members = self._federation.membership.members
         active = {owner for owner, member in members.items() if member.state is m.MemberState.ACTIVE}
         evicted = {owner for owner in places if members[owner].state is m.MemberState.EVICTED}
@@ -304,6 +306,17 @@ class Rounds:
             exposed_s=now - self._exposed_s,
         )
         return decide(roll, self._federation.manifest.min_cohort)
+
+    def _set_outdated_aside(self, places: Mapping[str, Place]) -> None:
+        """Ask no owner by what it intended before a round that it knows nothing of, such as one that left it out."""
+        for owner, connection in self._connections.items():
+            intention, settled = connection.intention, _settled(places, owner)
+            if intention is None or intention.out_of_step or intention.settled_round == settled:
+                continue
+            connection.intention = None
+            if connection.told != settled:
+                connection.told = settled
+                connection.send(m.RoundOrder(situation=m.Situation(settled)))
 
     def _tell(self, why: str) -> None:
         self._note(waiting=why)
@@ -417,6 +430,12 @@ def _check_intention(intention: m.Intention) -> None:
         raise Malformed("these were no survivors of a round; take part again")
     if max(len(intention.settled_round), len(intention.open_round)) > NONCE_BYTES:
         raise Malformed(f"a round is known by {NONCE_BYTES} bytes; take part again")
+
+
+def _settled(places: Mapping[str, Place], owner: str) -> bytes:
+    """Nonce of the last round that the sum holds an owner's part from; empty: it holds nothing of it."""
+    place = places.get(owner)
+    return place.nonce if place else b""
 
 
 def _addressed(order: m.RoundOrder, nonce: bytes) -> m.RoundOrder:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ridgeway.coordinator.rounds import Rounds
+from ridgeway.coordinator.rounds import Connection, Rounds
 from ridgeway.proto import messages as m
 from ridgeway.protocol.backoff import Backoff
 from ridgeway.secagg.aggregator import Orders, Phase
@@ -42,3 +42,21 @@ async def test_after_a_round_of_others_failed_those_of_an_opened_one_have_a_turn
     one._exposed_s = time.monotonic() - waited_s
     await one._pause(SimpleNamespace(phase=Phase.ABORTED))
     assert (time.monotonic() - one._exposed_s < 1.0) is another_turn
+
+
+async def test_an_owner_is_not_asked_by_what_it_intended_before_a_full_round_left_it_out() -> None:
+    """Found by seed 76 of the simulator: it went on from a part that the sum no longer held, and the sum was wrong."""
+    one = rounds()
+    knowing, unknowing, lost = (Connection(name) for name in ("alpha", "beta", "gamma"))
+    place = SimpleNamespace(nonce=b"round 1")
+    for connection in (knowing, unknowing):
+        connection.intention, connection.told = m.Intention(("law",), settled_round=b"round 1"), b"round 1"
+    lost.intention = m.Intention(("law",), settled_round=b"round 0", out_of_step=True)
+    one._connections = {connection.owner: connection for connection in (knowing, unknowing, lost)}
+    for _ in range(2):
+        one._set_outdated_aside({"alpha": place, "gamma": place})
+    assert [connection.intention is None for connection in (knowing, unknowing, lost)] == [False, True, False]
+    order = unknowing.orders.get_nowait()
+    assert order is not None
+    assert order.situation == m.Situation(b"")
+    assert unknowing.orders.empty()
