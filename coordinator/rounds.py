@@ -289,7 +289,9 @@ class Rounds:
         self._set_outdated_aside(places)
         members = self._federation.membership.members
         active = {owner for owner, member in members.items() if member.state is m.MemberState.ACTIVE}
-        evicted = {owner for owner in places if members[owner].state is m.MemberState.EVICTED}
+        # Who left while a round with it was under way is in the sum and cannot take itself out any more.
+        gone = {m.MemberState.EVICTED, m.MemberState.LEFT}
+        evicted = {owner for owner in places if members[owner].state in gone}
         now = time.monotonic()
         if not evicted and not any(c.intention and c.intention.out_of_step for c in self._connections.values()):
             self._full_due_s = now

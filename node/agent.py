@@ -311,8 +311,8 @@ class Agent:
         """
         async with self._changing:
             delivery = self.delivery()
-            if not (self.masked and self.state.last_committed()):
-                # What the masked sum holds of us goes out of it by a round; only then may we leave.
+            if not (self.masked and (self.state.last_committed() or self.rounds.state.open)):
+                # What the masked sum holds of us, or may hold, goes out of it by a round; only then may we leave.
                 await delivery.withdrawals(on_progress)
             if is_member(self.state):
                 await delivery.experts(again=self.doubtful)
