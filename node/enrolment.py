@@ -83,20 +83,9 @@ async def enrol(
             await asyncio.to_thread(check_agreed, manifest.privacy)
         name = embedder_name or manifest.embedder.name
         embedder = await matching_embedder(manifest.embedder, name, load)
-        key, tls_key = identity(directory), new_tls_key()
-        request = signing_request(tls_key, invitation.owner)
-        enrolled = await _call(
-            channel,
-            invitation,
-            rpc.ENROL,
-            m.EnrolRequest(
-                credential,
-                request,
-                key.public_bytes,
-                key.sign(ENROLMENT_SIGNATURE, request),
-                _on_the_wire(embedder.fingerprint),
-            ),
-        )
+        tls_key = new_tls_key()
+        request = _enrol_request(credential, identity(directory), tls_key, embedder)
+        enrolled = await _call(channel, invitation, rpc.ENROL, request)
     if enrolled.manifest_json != described.manifest_json:
         raise ManifestChanged(
             f"{invitation.address} enrolled us under another manifest than the one that it had shown; it may be"
@@ -113,6 +102,17 @@ async def enrol(
     )
     state.enrolled(membership, enrolled.next_sequence)
     return embedder
+
+
+def _enrol_request(credential: m.Credential, key: IdentityKey, tls_key: bytes, embedder: Embedder) -> m.EnrolRequest:
+    request = signing_request(tls_key, credential.owner)
+    return m.EnrolRequest(
+        credential,
+        request,
+        key.public_bytes,
+        key.sign(ENROLMENT_SIGNATURE, request),
+        _on_the_wire(embedder.fingerprint),
+    )
 
 
 def require_newcomer(membership: Membership | None, owner: str, federation_id: str) -> None:
