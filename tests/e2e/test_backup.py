@@ -27,6 +27,7 @@ from ridgeway.manifest import FeatureMap, Manifest
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.tls import MemberTls
+from ridgeway.sums import FederationSum
 
 
 async def backup(data_dir: Path, output: Path, *options: str) -> Any:
@@ -69,13 +70,18 @@ async def test_a_backup_during_uploads_is_always_of_one_moment(tmp_path: Path) -
     sums = set()
     async with running(tmp_path / "coordinator") as coordinator:
         alice = await coordinator.owner("alice")
+        manifest = alice.manifest
+        assert manifest is not None
 
         async def contribute() -> None:
-            for seed in range(1000):
-                status = await alice.contribute("law", random_contribution(seed, alice.manifest))
-                sums.add(status.sum_digest)
-                # No more calls in a second than one owner may make.
-                await asyncio.sleep(0.05)
+            async with alice.channel() as channel:
+                for seed in range(1000):
+                    vector, alone = random_contribution(seed, alice.manifest), FederationSum(manifest.layout)
+                    alone.add("law", vector, 20)
+                    sums.add(alone.digest(manifest.digest()))
+                    await alice.upload(channel, alice.sign("law", vector), vector.tobytes())
+                    # No more calls in a second than one owner may make.
+                    await asyncio.sleep(0.05)
 
         busy = asyncio.create_task(contribute())
         for number in range(2):
