@@ -24,6 +24,9 @@ class Observer(CallObserver, RoutingObserver, Protocol):
     def router_came(self, version: int, sum_digest: bytes, received_unix_ms: int) -> None:
         """A router arrived, or was read from disk."""
 
+    def gossiped(self, sent: int, received: int) -> None:
+        """So many bytes of frames were exchanged with peers."""
+
 
 class Unobserved:
     """Nobody watches."""
@@ -44,4 +47,7 @@ class Unobserved:
         """Nothing."""
 
     def router_came(self, version: int, sum_digest: bytes, received_unix_ms: int) -> None:
+        """Nothing."""
+
+    def gossiped(self, sent: int, received: int) -> None:
         """Nothing."""

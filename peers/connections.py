@@ -58,10 +58,12 @@ class Stream:
         ended: set when it is to end.
         reason: why, if we end it.
         clean: the other side ended it in order.
+        on_sent: told of the bytes of each frame that was sent.
     """
 
     peer: str
     outbox: Outbox
+    on_sent: Callable[[int], None]
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = ""
     clean: bool = False
@@ -78,7 +80,9 @@ class Stream:
         while self.outbox.frames or not self.ended.is_set():
             await self.outbox.filled.wait()
             if self.outbox.frames:
-                yield self.outbox.take()
+                data = self.outbox.take()
+                yield data
+                self.on_sent(len(data))
             elif not self.ended.is_set():
                 self.outbox.filled.clear()
 
@@ -88,10 +92,14 @@ class Connections:
 
     Args:
         report: takes events to the engine.
+
+    Attributes:
+        on_traffic: told of the bytes of each frame, sent and received.
     """
 
     def __init__(self, report: Report) -> None:
         self._report = report
+        self.on_traffic: Callable[[int, int], None] = lambda *_: None
         self._outboxes: dict[str, Outbox] = {}
         self._streams: dict[str, list[Stream]] = {}
         self._ignored_until: dict[str, float] = {}
@@ -114,7 +122,8 @@ class Connections:
 
     async def attach(self, peer: str) -> Stream:
         """A stream stands."""
-        stream = Stream(peer, self._outboxes.setdefault(peer, Outbox()))
+        outbox = self._outboxes.setdefault(peer, Outbox())
+        stream = Stream(peer, outbox, on_sent=lambda sent: self.on_traffic(sent, 0))
         streams = self._streams.setdefault(peer, [])
         streams.append(stream)
         if len(streams) == 1:
@@ -134,6 +143,7 @@ class Connections:
 
     async def receive(self, stream: Stream, data: bytes) -> None:
         """Take in what came over a stream."""
+        self.on_traffic(0, len(data))
         if len(data) > FRAME_BYTES_MAX:
             await self._report(FrameMalformed(stream.peer))
             return

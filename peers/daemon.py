@@ -141,6 +141,7 @@ class PeerDaemon:
     async def _attend(self) -> None:
         run = MembershipRun(self._agent, self._settings.now)
         run.on_router = self._tell_of_router
+        run.engine.connections.on_traffic = self._observer.gossiped
         try:
             async with run.running(), self._listening(run):
                 self.run_now = run

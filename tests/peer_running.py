@@ -21,6 +21,7 @@ from ridgeway.peers.handover import administer_peers, join_peers, leave_peers
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.local_socket import connect
+from ridgeway.web.settings import HttpSettings
 
 WAIT_S = 60.0
 
@@ -110,13 +111,16 @@ class PeerHome:
 
 @asynccontextmanager
 async def peer(
-    home: PeerHome, now: Callable[[], datetime] = lambda: datetime.now(UTC), refresh_s: float = 0.0
+    home: PeerHome,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    refresh_s: float = 0.0,
+    http: HttpSettings | None = None,
 ) -> AsyncIterator[Serving]:
     """Run a peer's daemon while the block runs."""
     stop = asyncio.Event()
     ready: asyncio.Future[Serving] = asyncio.get_running_loop().create_future()
     host = "127.0.0.1" if home.port else None
-    settings = PeerSettings(home.data_dir, host, home.port, refresh_s=refresh_s, probe_s=0.0, now=now)
+    settings = PeerSettings(home.data_dir, host, home.port, refresh_s=refresh_s, probe_s=0.0, now=now, http=http)
     task = asyncio.create_task(serve(settings, stop, ready.set_result))
     waiting: set[asyncio.Future[Any]] = {task, ready}
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

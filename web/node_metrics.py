@@ -1,5 +1,7 @@
 """What Prometheus sees of a node. Names are documented in docs/observability.md, which a test compares."""
 
+from collections import Counter as Count
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from ridgeway.proto import messages as m
@@ -35,6 +37,11 @@ class NodeMetrics(RpcMetrics):
             registry=self.registry,
             buckets=CONFIDENCE_BUCKETS,
         )
+        self._gossip = Counter(
+            "ridgeway_gossip_bytes", "Bytes of frames exchanged with peers.", ["direction"], registry=self.registry
+        )
+        for direction in ("sent", "received"):
+            self._gossip.labels(direction)
         self._state = _StateGauges(self)
 
     def routed(self, domain: str, confidence: float, *, fallback: bool) -> None:
@@ -49,6 +56,11 @@ class NodeMetrics(RpcMetrics):
     def router_came(self, version: int, sum_digest: bytes, received_unix_ms: int) -> None:
         """A router arrived, or was read from disk."""
         self.routers.add(version, sum_digest, iso_time(received_unix_ms))
+
+    def gossiped(self, sent: int, received: int) -> None:
+        """So many bytes of frames were exchanged with peers."""
+        self._gossip.labels("sent").inc(sent)
+        self._gossip.labels("received").inc(received)
 
     def exposition_of(self, status: m.NodeStatus) -> bytes:
         """Everything in Prometheus' text format, with the node as it is now."""
@@ -71,6 +83,13 @@ class _StateGauges:
         self._expiry = gauge("node_certificate_expires_timestamp_seconds", "When the node's certificate ends.")
         self._rows = gauge("node_domain_rows", "Rows of the node's own contribution.", "domain")
         self._committed = gauge("node_domain_committed", "1 if the coordinator has acknowledged it.", "domain")
+        self._peers = gauge("gossip_peers", "Members by how this peer sees them, itself left out.", "state")
+        self._linked = gauge("gossip_peers_linked", "Peers with which there is a stream.")
+        self._in_step = gauge("gossip_peers_in_step", "Peers that hold the same records as this one.")
+        self._records = gauge("gossip_records", "Records that this peer holds.")
+        self._pending = gauge("gossip_records_pending", "Records whose payloads are on their way.")
+        self._offences = gauge("gossip_offences", "What peers sent that no honest peer sends, since the start.")
+        self._faults = gauge("gossip_faults", "Lasting differences from peers with the same records.")
 
     def show(self, status: m.NodeStatus) -> None:
         """Set everything."""
@@ -85,3 +104,16 @@ class _StateGauges:
         for domain in status.domains:
             self._rows.labels(domain.domain).set(domain.rows)
             self._committed.labels(domain.domain).set(domain.committed)
+        self._show_gossip(status.gossip or m.GossipStatus())
+
+    def _show_gossip(self, gossip: m.GossipStatus) -> None:
+        states = Count(peer.state for peer in gossip.peers)
+        for state in m.PeerState:
+            if state is not m.PeerState.UNSPECIFIED:
+                self._peers.labels(state.name.lower()).set(states[state])
+        self._linked.set(sum(peer.linked for peer in gossip.peers))
+        self._in_step.set(sum(peer.in_step for peer in gossip.peers))
+        self._records.set(gossip.records)
+        self._pending.set(gossip.pending)
+        self._offences.set(gossip.refused)
+        self._faults.set(len(gossip.faults))

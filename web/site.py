@@ -31,6 +31,7 @@ _ASSETS = {
     "confusion.js": "text/javascript",
     "elements.js": "text/javascript",
     "federation.js": "text/javascript",
+    "gossip.js": "text/javascript",
     "trying.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }

@@ -84,11 +84,11 @@ function expert(offer) {
 }
 
 /** Secure aggregation: what the next round waits for, how far the present one is, and how the last one ended. */
-export function rounds({ federation }) {
+export function rounds({ federation, node }) {
   const known = federation.rounds;
   if (!known) {
     return el("p", { class: "empty" }, el("span", { class: "warn" }, "Contributions are not masked"),
-      ": there are no rounds, and the coordinator sees each owner's sums.");
+      `: there are no rounds, and ${node?.gossip ? "every member" : "the coordinator"} sees each owner's sums.`);
   }
   const facts = [
     ["Now", known.phase ? `round ${known.number} of ${known.cohort} owners waits for ${known.phase}` : "no round runs"],
@@ -101,6 +101,10 @@ export function rounds({ federation }) {
   return el("dl", { class: "facts" }, facts.map(([title, value]) => el("div", {}, el("dt", {}, title), el("dd", {}, value))));
 }
 
+function coordinator(node) {
+  return [node.coordinator, " ", el("span", { class: `state ${node.connected ? "active" : "away"}` }, node.connected ? "connected" : "not connected")];
+}
+
 /** What this node itself says. */
 export function ownNode({ node }, place) {
   if (!node.owner) {
@@ -109,7 +113,7 @@ export function ownNode({ node }, place) {
   }
   const facts = el("dl", { class: "facts" }, [
     ["Owner", node.owner],
-    ["Coordinator", [node.coordinator, " ", el("span", { class: `state ${node.connected ? "active" : "away"}` }, node.connected ? "connected" : "not connected")]],
+    node.gossip ? ["Dialled at", node.gossip.address ?? "nowhere; it opens its streams itself"] : ["Coordinator", coordinator(node)],
     ["Router", node.router_version ? [String(node.router_version), ", here ", time(node.router_published)] : "none yet"],
     ["Certificate ends", time(node.certificate_expires)],
   ].map(([title, value]) => el("div", {}, el("dt", {}, title), el("dd", {}, value ?? "–"))));

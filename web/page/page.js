@@ -4,6 +4,7 @@ import { routers } from "./accuracy.js";
 import { confusion } from "./confusion.js";
 import { el, refreshTimes, time } from "./elements.js";
 import { domains, ownNode, owners, rounds, summary } from "./federation.js";
+import { gossip } from "./gossip.js";
 import { attach } from "./trying.js";
 
 const TIMES_MS = 20_000;
@@ -32,13 +33,15 @@ function show(status) {
   at("try").hidden = !(status.can_try && node && node.router_version);
   at("node").hidden = !node;
   if (node) put("node", body("node"), [node, names], () => ownNode(status, place));
+  at("gossip").hidden = !node?.gossip;
+  if (node?.gossip) put("gossip", body("gossip"), node.gossip, () => gossip(node.gossip));
   for (const id of ["summary", "owners", "domains", "rounds", "confusion"]) at(id).hidden = !federation;
   put("routers", body("routers"), [status.routers, width()], () => routers(status, width()));
   if (!federation) return;
   put("summary", at("summary"), federation, () => summary(status));
   put("owners", body("owners"), [federation.members, names], () => owners(status, place));
   put("domains", body("domains"), federation.domains, () => domains(status, place));
-  put("rounds", body("rounds"), [federation.rounds, federation.manifest.masking], () => rounds(status));
+  put("rounds", body("rounds"), [federation.rounds, federation.manifest.masking, !node?.gossip], () => rounds(status));
   put("confusion", body("confusion"), [federation.trials[0], names], () => confusion(status, place));
   put("federation", at("federation"), federation.federation_id, () => ["federation ", el("code", {}, federation.federation_id)]);
 }
