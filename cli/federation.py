@@ -40,19 +40,22 @@ def federation() -> None:
 @click.option(
     "--masking",
     type=click.Choice(["required", "off"]),
-    help="Masked rounds need a coordinator in this release; required is refused. [new federation: off]",
+    default="required",
+    show_default=True,
+    help="Masked rounds need a coordinator in this release, so required is refused; off lets every member see each"
+    " owner's sums, and has to be asked for.",
 )
 @json_option
-def create(data_dir: Path, owner: str, masking: str | None, as_json: bool, **wished: Any) -> None:
+def create(data_dir: Path, owner: str, masking: str, as_json: bool, **wished: Any) -> None:
     """Found a federation of peers in DIR, which becomes the founder's node.
 
     It makes the manifest and the authority. The authority's keys stay in DIR: keep a copy of it in a safe place. What
     the federation agrees on (embedder, features, mass, privacy, ridge, top-k, rule) is fixed from here on.
     """
-    from ridgeway.manifest import Coordination, Masking
+    from ridgeway.manifest import Coordination
     from ridgeway.peers.founding import found
 
-    agreed = wishes(**wished, masking=masking or Masking.OFF.value, min_cohort=None)
+    agreed = wishes(**wished, masking=masking, min_cohort=None)
     embedder = wished["embedder"] or "builtin"
     manifest = agreed.manifest(_new_id(), agreed.embedder or fingerprint(embedder))
     manifest = replace(manifest, coordination=Coordination.PEERS)

@@ -53,7 +53,7 @@ def statistics(
     dask_tls_key: Path | None,
     as_json: bool,
 ) -> None:
-    """Compute the statistics of the prompts at PATH... for a node on another machine.
+    """Compute the statistics of prompts for a node on another machine.
 
     PATH is a file, glob or directory, a URL of any storage that fsspec knows (s3://bucket/prompts/), or - for standard
     input. What is written goes to the owner's own node, with `ridgeway join --statistics FILE`, and to nobody else: it

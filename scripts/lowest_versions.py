@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)>=(?P<version>[0-9.]+)")
+REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)(\[[a-z]+\])?>=(?P<version>[0-9.]+)")
 
 
 def lowest(pyproject: Path) -> list[str]:
@@ -12,7 +12,9 @@ def lowest(pyproject: Path) -> list[str]:
     project = tomllib.loads(pyproject.read_text())["project"]
     extras = project["optional-dependencies"]
     requirements = project["dependencies"] + [
-        name for extra in ("test", "parquet", "compare", "plot", "gateway", "http", "otel") for name in extras[extra]
+        name
+        for extra in ("test", "parquet", "compare", "plot", "gateway", "http", "otel", "dp", "postgres", "dask")
+        for name in extras[extra]
     ]
     return [f"{match['name']}=={match['version']}" for match in map(REQUIREMENT.fullmatch, requirements) if match]
 
