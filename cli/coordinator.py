@@ -148,6 +148,12 @@ def votes_or_auto(text: str) -> int | str:
     " comes from PGPASSFILE or PGPASSWORD. [default: a file in the data directory]",
 )
 @click.option(
+    "--if-lost",
+    type=click.Choice(["wait", "gossip"]),
+    help="What nodes do while this coordinator is away: wait, and route with what they have; or go on by gossip, in a"
+    " federation of peers who dial the coordinator first. [new federation: wait]",
+)
+@click.option(
     "--certificate-lifetime",
     type=seconds,
     metavar="TIME",
@@ -163,6 +169,7 @@ def coordinator(
     advertise: str | None,
     certificate_lifetime: float,
     ledger: str | None,
+    if_lost: str | None,
     http: str | None,
     http_token_file: Path | None,
     http_certificate: Path | None,
@@ -176,6 +183,17 @@ def coordinator(
     What the federation agrees on (embedder, features, mass, masking, privacy, ridge, top-k, rule) is fixed by the first
     start. It runs until SIGTERM or Ctrl-C.
     """
+    from ridgeway.cli.handover import is_peer
+
+    if if_lost == "gossip" or is_peer(data_dir):
+        from ridgeway.cli.mixed_coordinator import run_mixed_coordinator
+
+        page = http_settings(http, http_token_file, http_certificate, http_key)
+        asked = wishes(**wished)
+        run_mixed_coordinator(
+            data_dir, listen, advertise, if_lost, asked, wished["embedder"], page, log_format, as_json
+        )
+        return
     from ridgeway.coordinator.daemon import CoordinatorSettings, Endpoints, serve
 
     def ready(endpoints: Endpoints) -> None:

@@ -1,7 +1,6 @@
 """`ridgeway federation`: found a federation without a coordinator, and say who administers it."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,8 +56,7 @@ def create(data_dir: Path, owner: str, masking: str, as_json: bool, **wished: An
 
     agreed = wishes(**wished, masking=masking, min_cohort=None)
     embedder = wished["embedder"] or "builtin"
-    manifest = agreed.manifest(_new_id(), agreed.embedder or fingerprint(embedder))
-    manifest = replace(manifest, coordination=Coordination.PEERS)
+    manifest = agreed.manifest(new_id(), agreed.embedder or fingerprint(embedder), Coordination.PEERS)
     founded = found(data_dir, owner, manifest, embedder, datetime.now(UTC))
     click.secho(f"warning: {UNMASKED}", fg="yellow", err=True)
     if as_json:
@@ -106,7 +104,7 @@ def _state(data_dir: Path, method: Any, owner: str, as_json: bool, sentence: str
         click.echo(sentence)
 
 
-def _new_id() -> str:
+def new_id() -> str:
     import secrets
 
     return secrets.token_hex(16)

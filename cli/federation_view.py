@@ -133,7 +133,7 @@ def _summary(status: "m.FederationStatus") -> str:
     import json
 
     manifest = json.loads(status.manifest_json)
-    seen_by = "every member" if manifest.get("coordination") == "peers" else "the coordinator"
+    seen_by = "every member" if "coordination" in manifest else "the coordinator"
     warning = f"\nmasking is off: {seen_by} sees each owner's sums" if manifest["masking"] == "off" else ""
     if status.rounds is not None:
         warning = "".join(f"\n{line}" for line in _round_lines(status.rounds))
@@ -183,6 +183,10 @@ def _print_gossip(console: Any, gossip: "m.GossipStatus") -> None:
     roles = [name for name, holds in (("founder", gossip.authority), ("administrator", gossip.administrator)) if holds]
     dialled = f"dialled at {gossip.address}" if gossip.address else "takes part through connections that it opens"
     console.print(f"{', '.join([*roles, dialled])}; {gossip.records} records", highlight=False)
+    from ridgeway.cli.peer_view import coordinator_lost
+
+    if lost := coordinator_lost(gossip):
+        console.print(lost, style="yellow", highlight=False)
     if gossip.pending:
         console.print(f"{gossip.pending} contributions are on their way here", style="yellow", highlight=False)
     if gossip.weights_digest:

@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -65,7 +65,7 @@ class LocalPeers:
     def found(self, owner: str) -> None:
         """Found the federation. Blocks."""
         fingerprint = load_embedder(self.embedder).fingerprint
-        manifest = replace(self.wishes.manifest(token_hex(16), fingerprint), coordination=Coordination.PEERS)
+        manifest = self.wishes.manifest(token_hex(16), fingerprint, Coordination.PEERS)
         found(self.data_dir(owner), owner, manifest, self.embedder, datetime.now(UTC))
         self.members.append(owner)
 

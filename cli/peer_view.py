@@ -23,6 +23,17 @@ def seen(peer: m.PeerStatus, gossip: m.GossipStatus) -> tuple[Text, ...]:
     )
 
 
+def coordinator_lost(gossip: m.GossipStatus) -> str:
+    """What it means that the coordinator is not there; empty if it is, or if there is none to lose."""
+    coordinator = next((peer for peer in gossip.peers if peer.owner == gossip.coordinator), None)
+    if coordinator is None or coordinator.state is m.PeerState.ALIVE:
+        return ""
+    state = coordinator.state.name.lower()
+    return (
+        f"the coordinator is {state}, last heard {_ago(coordinator.last_exchange_unix_ms)}; gossip goes on without it"
+    )
+
+
 def _digest(theirs: bytes, ours: bytes, *, fault: bool) -> Text:
     """A digest, green if it is ours; a difference is a fault only over the same records."""
     if not theirs:

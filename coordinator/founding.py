@@ -19,6 +19,7 @@ from ridgeway.manifest import (
     FRACTION_BITS,
     MIN_COHORT,
     POOLED_SOLVER,
+    Coordination,
     DecisionRule,
     FeatureMap,
     Manifest,
@@ -69,7 +70,12 @@ class Wishes:
     privacy: tuple[float, float] | None = None
     privacy_contributions: int | None = None
 
-    def manifest(self, federation_id: str, embedder: EmbedderFingerprint) -> Manifest:
+    def manifest(
+        self,
+        federation_id: str,
+        embedder: EmbedderFingerprint,
+        coordination: Coordination = Coordination.COORDINATOR,
+    ) -> Manifest:
         """The manifest of a new federation.
 
         Raises:
@@ -98,6 +104,7 @@ class Wishes:
             ),
             routing=self._routing(),
             privacy=privacy,
+            coordination=coordination,
         )
 
     def _privacy(self) -> PrivacySettings | None:

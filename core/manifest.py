@@ -19,8 +19,11 @@ from ridgeway.layout import Layout
 # A manifest with differential privacy has the second version, so that a release that knows nothing of it refuses.
 MANIFEST_VERSION = 2
 PRIVATE_MANIFEST_VERSION = 3
-# Likewise one of a federation without a coordinator.
+# Likewise one of a federation without a coordinator, and one that outlives its coordinator.
 PEERS_MANIFEST_VERSION = 4
+MIXED_MANIFEST_VERSION = 5
+# The member that is the coordinator of a mixed federation: its founder.
+COORDINATOR = "coordinator"
 _LABEL = b"ridgeway/v1/manifest"
 
 
@@ -50,10 +53,12 @@ class Masking(StrEnum):
 
 
 class Coordination(StrEnum):
-    """Who adds the contributions up: a coordinator, or every peer by itself."""
+    """Who adds the contributions up: a coordinator, every peer by itself, or every peer with a coordinator among them,
+    which is dialled first and which they can lose."""
 
     COORDINATOR = "coordinator"
     PEERS = "peers"
+    MIXED = "mixed"
 
 
 class DecisionRule(StrEnum):
@@ -205,10 +210,10 @@ class Manifest:
             raise ManifestError(f"fraction_bits must lie between 8 and 46, not {self.fraction_bits}")
         if self.min_cohort < MIN_COHORT:
             raise ManifestError(f"min_cohort must be at least {MIN_COHORT}, not {self.min_cohort}")
-        if self.coordination is Coordination.PEERS and self.masking is Masking.REQUIRED:
+        if self.coordination is not Coordination.COORDINATOR and self.masking is Masking.REQUIRED:
             raise ManifestError(
-                "masked rounds need a coordinator in this release; found the peers with --masking off, by which every"
-                " member sees every owner's sums, or run a coordinator"
+                "masked rounds need a coordinator that is not lost in this release; found the peers with --masking off,"
+                " by which every member sees every owner's sums, or run a coordinator"
             )
         if self.privacy is not None:
             self._check_private()
@@ -235,8 +240,15 @@ class Manifest:
         return self.embedder.dimension + block + 1
 
     @property
+    def dialled_first(self) -> str:
+        """The member that every other prefers to speak with; empty if there is none."""
+        return COORDINATOR if self.coordination is Coordination.MIXED else ""
+
+    @property
     def _version(self) -> int:
         """The lowest version whose releases know all that is agreed."""
+        if self.coordination is Coordination.MIXED:
+            return MIXED_MANIFEST_VERSION
         if self.coordination is Coordination.PEERS:
             return PEERS_MANIFEST_VERSION
         return MANIFEST_VERSION if self.privacy is None else PRIVATE_MANIFEST_VERSION
@@ -260,7 +272,7 @@ class Manifest:
         try:
             document = orjson.loads(data)
             version = document.pop("manifest")
-            if version not in {MANIFEST_VERSION, PRIVATE_MANIFEST_VERSION, PEERS_MANIFEST_VERSION}:
+            if version not in range(MANIFEST_VERSION, MIXED_MANIFEST_VERSION + 1):
                 raise ManifestError(f"this manifest has version {version}; use a release that knows it")
             return cls(
                 federation_id=document["federation_id"],

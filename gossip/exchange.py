@@ -99,12 +99,19 @@ class Exchange:
 
     def _tick(self, now_s: float) -> None:
         self._links.maintain(now_s)
-        partners = self._roster.partners()
-        chosen = self._draw.sample(partners, min(self._parameters.push_pull_nodes, len(partners)))
+        chosen = self._partners()
         revived = self._links.revive()
         for member in chosen if revived is None else [*chosen, revived]:
             self._post.send(member, digest=self._digest_for(member))
         self._timers.at(now_s + self._parameters.push_pull_interval_s, self._tick)
+
+    def _partners(self) -> list[Member]:
+        """Random ones; whom everybody prefers takes the place of one of them."""
+        partners, first = self._roster.partners(), self._roster.first
+        chosen = self._draw.sample(partners, min(self._parameters.push_pull_nodes, len(partners)))
+        if first is not None and first in partners and first not in chosen:
+            chosen[0] = first
+        return chosen
 
     def _digest_for(self, member: Member, *, answer: bool = False, parts: tuple[TriePart, ...] = ()) -> PeerDigest:
         root = self._records.root

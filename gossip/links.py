@@ -21,6 +21,7 @@ class Links:
 
     def maintain(self, now_s: float) -> None:
         """Fill the view up, make room, and replace a stream when it is time; called every second."""
+        self._dial_first(now_s)
         linked = self._roster.linked
         under_way = sum(1 for member in self._roster if member.dialling_until_s > now_s)
         lacking = self._parameters.view - len(linked) - under_way
@@ -41,23 +42,32 @@ class Links:
             return None
         return self._draw.sample(dead, 1)[0]
 
+    def _dial_first(self, now_s: float) -> None:
+        first = self._roster.first
+        if first is not None and self._can_be_dialled(first, now_s):
+            self._post.dial(first)
+
     def _others(self, now_s: float) -> list[Member]:
-        return [
-            member
-            for member in self._roster
-            if member.address
+        return [member for member in self._roster if self._can_be_dialled(member, now_s)]
+
+    def _can_be_dialled(self, member: Member, now_s: float) -> bool:
+        return bool(
+            member.address
             and not member.linked
             and member.dialling_until_s <= now_s
             and member.state is not PeerState.DEAD
             and not self._roster.penalties.ignored(member.name, now_s)
-        ]
+        )
 
     def _dial(self, others: list[Member], count: int) -> None:
         for member in self._draw.sample(others, min(count, len(others))):
             self._post.dial(member)
 
     def _make_room(self, excess: int) -> None:
-        # The oldest first, but nobody who could not be reached again.
-        oldest = [member for member in self._roster.linked if member.address]
+        # The oldest first, but nobody who could not be reached again, nor whom everybody prefers; who is preferred by
+        # everybody has a stream with everybody.
+        if self._roster.we_are_first:
+            return
+        oldest = [member for member in self._roster.linked if member.address and member is not self._roster.first]
         for member in oldest[: max(0, excess)]:
             self._post.hang_up(member)

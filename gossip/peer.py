@@ -72,6 +72,7 @@ class Peer:
         draw: randomness; nothing secret is drawn from it.
         restored: what the store gives back.
         parameters: see there.
+        first: the member that all others dial first and speak with at every exchange; empty: nobody.
     """
 
     def __init__(
@@ -81,9 +82,10 @@ class Peer:
         draw: Draw,
         restored: Restored = Restored(),
         parameters: Parameters = LAN,
+        first: str = "",
     ) -> None:
         self._clock, self._timers = SteadyClock(), Timers()
-        self._roster, self._news = Roster(name), News()
+        self._roster, self._news = Roster(name, first), News()
         self._post = Post(self._roster, self._news, parameters)
         self._draw, self._parameters = draw, parameters
         self._records = RecordSet(restored.held)

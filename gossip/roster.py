@@ -39,13 +39,15 @@ class Roster:
 
     Args:
         name: our own.
+        first: whom all others prefer to speak with; empty: nobody.
 
     Attributes:
         penalties: who is being ignored.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, first: str = "") -> None:
         self.name = name
+        self._first = first
         self.penalties = Penalties()
         self._members: dict[str, Member] = {}
         self._linked: dict[str, Member] = {}
@@ -72,6 +74,16 @@ class Roster:
                 member.address = addresses[name]
         self.penalties.keep(set(self._members))
         return gone
+
+    @property
+    def first(self) -> Member | None:
+        """The member that everybody else prefers to speak with, if there is one and we are not it."""
+        return self._members.get(self._first)
+
+    @property
+    def we_are_first(self) -> bool:
+        """Whether everybody else prefers to speak with us."""
+        return self.name == self._first
 
     def link(self, member: Member) -> None:
         """A stream with it stands."""

@@ -57,7 +57,8 @@ class AdministrationService:
         """Make an invitation; its one-time key is in the answer and nowhere else."""
         run = self._require_run()
         lifetime = timedelta(seconds=request.lifetime_seconds)
-        open_doors = doors(run.engine.roster, run.engine.owner, alive(run), self._enrolment_address)
+        first = run.engine.charter.manifest.dialled_first
+        open_doors = doors(run.engine.roster, run.engine.owner, alive(run), self._enrolment_address, first)
         invitation = run.administration.invite(request.owner, lifetime, open_doors, self._now())
         return m.InviteResponse(invitation.to_token(), invitation.body.expires_unix_ms)
 
@@ -112,9 +113,9 @@ def alive(run: MembershipRun) -> set[str]:
     return {view.peer for view in run.engine.machine.peers() if view.state is m.PeerState.ALIVE}
 
 
-def doors(roster: Roster, owner: str, living: set[str], own_address: str) -> tuple[Door, ...]:
-    """Where a newcomer can ask: at this node first, then at others that are believed to be alive."""
-    others = [roster.member(name) for name in sorted(living - {owner})]
+def doors(roster: Roster, owner: str, living: set[str], own_address: str, first: str) -> tuple[Door, ...]:
+    """Where a newcomer can ask: at this node, at the one that everybody dials first, then at others believed alive."""
+    others = [roster.member(name) for name in sorted(living - {owner}, key=lambda name: (name != first, name))]
     ways = [
         Door(member.owner, member.profile.enrolment_address)
         for member in others

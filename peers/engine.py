@@ -104,7 +104,8 @@ class Engine:
         self._known: dict[str, str] = {}
         self._adopting: set[bytes] = set()
         held, restored = self._restored()
-        self._machine = Peer(owner, TrustJudge(charter), random.SystemRandom(), restored)
+        first = charter.manifest.dialled_first
+        self._machine = Peer(owner, TrustJudge(charter), random.SystemRandom(), restored, first=first)
         self.roster.take(held)
 
     def _restored(self) -> tuple[list[Entry], Restored]:

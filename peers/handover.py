@@ -148,7 +148,8 @@ def _invite(directory: DataDirectory, request: m.InviteRequest) -> m.InviteRespo
     try:
         owner = membership_of(directory).owner
         lifetime, everybody = timedelta(seconds=request.lifetime_seconds), set(roster.members)
-        ways = doors(roster, owner, everybody, _published_addresses(directory)[1])
+        first = keyring.read_charter(directory).manifest.dialled_first
+        ways = doors(roster, owner, everybody, _published_addresses(directory)[1], first)
         invitation = administration.invite(request.owner, lifetime, ways, datetime.now(UTC))
     finally:
         store.close()

@@ -27,6 +27,7 @@ def gossip_status(
         authority=administration.is_founder,
         faults=tuple(engine.news.faults),
         address=address,
+        coordinator=engine.charter.manifest.dialled_first,
     )
 
 

@@ -1055,6 +1055,7 @@ class GossipStatus:
     authority: bool = False
     faults: tuple[str, ...] = ()
     address: str = ""
+    coordinator: str = ""
 
 
 @dataclass(frozen=True, slots=True)

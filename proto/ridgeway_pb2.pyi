@@ -1050,7 +1050,7 @@ class NodeStatus(_message.Message):
     def __init__(self, owner: _Optional[str] = ..., federation_id: _Optional[str] = ..., coordinator_address: _Optional[str] = ..., connected: bool = ..., router_version: _Optional[int] = ..., router_received_unix_ms: _Optional[int] = ..., certificate_expires_unix_ms: _Optional[int] = ..., domains: _Optional[_Iterable[_Union[NodeDomain, _Mapping]]] = ..., last_error: _Optional[str] = ..., manifest_json: _Optional[bytes] = ..., waiting: _Optional[str] = ..., identity_sha256: _Optional[str] = ..., gossip: _Optional[_Union[GossipStatus, _Mapping]] = ...) -> None: ...
 
 class GossipStatus(_message.Message):
-    __slots__ = ("root", "records", "pending", "sum_digest", "weights_digest", "peers", "refused", "administrator", "authority", "faults", "address")
+    __slots__ = ("root", "records", "pending", "sum_digest", "weights_digest", "peers", "refused", "administrator", "authority", "faults", "address", "coordinator")
     ROOT_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
@@ -1062,6 +1062,7 @@ class GossipStatus(_message.Message):
     AUTHORITY_FIELD_NUMBER: _ClassVar[int]
     FAULTS_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    COORDINATOR_FIELD_NUMBER: _ClassVar[int]
     root: bytes
     records: int
     pending: int
@@ -1073,7 +1074,8 @@ class GossipStatus(_message.Message):
     authority: bool
     faults: _containers.RepeatedScalarFieldContainer[str]
     address: str
-    def __init__(self, root: _Optional[bytes] = ..., records: _Optional[int] = ..., pending: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., weights_digest: _Optional[bytes] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., refused: _Optional[int] = ..., administrator: bool = ..., authority: bool = ..., faults: _Optional[_Iterable[str]] = ..., address: _Optional[str] = ...) -> None: ...
+    coordinator: str
+    def __init__(self, root: _Optional[bytes] = ..., records: _Optional[int] = ..., pending: _Optional[int] = ..., sum_digest: _Optional[bytes] = ..., weights_digest: _Optional[bytes] = ..., peers: _Optional[_Iterable[_Union[PeerStatus, _Mapping]]] = ..., refused: _Optional[int] = ..., administrator: bool = ..., authority: bool = ..., faults: _Optional[_Iterable[str]] = ..., address: _Optional[str] = ..., coordinator: _Optional[str] = ...) -> None: ...
 
 class PeerStatus(_message.Message):
     __slots__ = ("owner", "state", "linked", "incarnation", "in_step", "last_exchange_unix_ms", "sum_digest", "weights_digest", "differs", "offences", "address")

@@ -64,6 +64,7 @@ def gossip_document(gossip: m.GossipStatus) -> dict[str, Any]:
     """Gossip as one peer sees it, as data."""
     return {
         "address": gossip.address or None,
+        "coordinator": gossip.coordinator or None,
         "records": gossip.records,
         "pending": gossip.pending,
         "root": gossip.root.hex(),
