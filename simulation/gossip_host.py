@@ -100,7 +100,7 @@ class GossipHost:
         self._life += 1
         draw = Random(self.world.random.random())
         restored = self.store.restored()
-        self.peer = Peer(self.name, judge, draw, restored, self.world.parameters)
+        self.peer = Peer(self.name, judge, draw, restored, self.world.parameters, self.world.first)
         self.applied = {entry.key: entry for entry in restored.held}
         self.total = sum(value_of(entry.record) for entry in restored.held)
         self.world.announce(self)

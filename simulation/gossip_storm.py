@@ -57,7 +57,10 @@ class Storm:
         names = [f"peer-{place}" for place in range(count)]
         unreachable = frozenset(names[:1] if random.random() < 0.3 else ())
         self._storm_s = storm_s
-        self.world = GossipWorld(seed, names, self._weather(), unreachable=unreachable)
+        weather = self._weather()
+        # A mixed federation now and then: its coordinator is struck like all others, and may be one that lies.
+        first = random.choice(names) if random.random() < 0.25 else ""
+        self.world = GossipWorld(seed, names, weather, unreachable=unreachable, first=first)
         self.liars = set(names[-1:] if count > 3 and random.random() < 0.4 else ())
         self.honest = [host for name, host in self.world.hosts.items() if name not in self.liars]
         self._backups: dict[str, tuple[GossipStore, int]] = {}

@@ -31,6 +31,7 @@ class GossipWorld:
         weather: of the network.
         parameters: of every peer.
         unreachable: hosts that can only connect by themselves.
+        first: the host that all others dial first; empty: none.
 
     Attributes:
         hosts: by name.
@@ -45,6 +46,7 @@ class GossipWorld:
         parameters: Parameters = LAN,
         unreachable: frozenset[str] = frozenset(),
         *,
+        first: str = "",
         checked: bool = True,
     ) -> None:
         self.random = Random(seed)
@@ -52,6 +54,7 @@ class GossipWorld:
         self.trace = Trace()
         self.network = Network(self.scheduler, self.random, self.trace, weather)
         self.parameters = parameters
+        self.first = first
         self.checked = checked
         self.hosts: dict[str, GossipHost] = {}
         names = sorted(names)

@@ -26,7 +26,7 @@ from ridgeway.web.settings import HttpSettings
 WAIT_S = 60.0
 
 
-def toy_manifest(federation_id: str = "a" * 32) -> Manifest:
+def toy_manifest(federation_id: str = "a" * 32, coordination: Coordination = Coordination.PEERS) -> Manifest:
     """A federation of peers that compute with the toy embedder."""
     return Manifest(
         federation_id=federation_id,
@@ -34,7 +34,7 @@ def toy_manifest(federation_id: str = "a" * 32) -> Manifest:
         feature_map=FeatureMap.TOKENS,
         pooled=PooledSettings(0),
         masking=Masking.OFF,
-        coordination=Coordination.PEERS,
+        coordination=coordination,
     )
 
 
@@ -52,9 +52,10 @@ class PeerHome:
     embedder: Path
     port: int = field(default_factory=free_port)
 
-    def found(self, owner: str = "founder") -> None:
+    def found(self, owner: str = "founder", coordination: Coordination = Coordination.PEERS) -> None:
         """Found a federation here."""
-        found(self.data_dir, owner, toy_manifest(), str(self.embedder), datetime.now(UTC))
+        manifest = toy_manifest(coordination=coordination)
+        found(self.data_dir, owner, manifest, str(self.embedder), datetime.now(UTC))
 
     async def administer(self, method: rpc.Method[rpc.Request, rpc.Response], request: rpc.Request) -> rpc.Response:
         """One call by the node's owner."""

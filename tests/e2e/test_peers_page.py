@@ -11,6 +11,7 @@ from node_running import words, write_prompts
 from peer_running import PeerHome, peer, toy_manifest
 from playwright.async_api import Browser, expect
 
+from ridgeway.manifest import COORDINATOR, Coordination
 from ridgeway.web.settings import HttpSettings
 
 LOOPBACK = HttpSettings("127.0.0.1", 0)
@@ -79,3 +80,21 @@ async def test_prometheus_sees_what_is_gossiped(homes: tuple[PeerHome, PeerHome,
     assert (seen["ridgeway_gossip_faults"], seen["ridgeway_gossip_offences"]) == (0, 0)
     for direction in ("sent", "received"):
         assert seen[f'ridgeway_gossip_bytes_total{{direction="{direction}"}}'] > 100
+
+
+@pytest.mark.timeout(150)
+async def test_a_page_says_that_the_coordinator_is_lost_and_that_it_is_back(chrome: Browser, tmp_path: Path) -> None:
+    embedder = toy.write_toy_embedder(tmp_path / "toy")
+    middle, bob = PeerHome(tmp_path / "middle", embedder), PeerHome(tmp_path / "bob", embedder)
+    middle.found(COORDINATOR, Coordination.MIXED)
+    async with peer(bob, http=LOOPBACK) as serving, visit(chrome, serving.http) as visited:
+        alarm = visited.page.locator("#gossip .warn")
+        row = visited.page.locator("#gossip tbody tr", has_text=COORDINATOR)
+        async with peer(middle):
+            await bob.join(await middle.invite("bob"), {"code": write_prompts(tmp_path / "code.jsonl", CODE)})
+            await expect(row).to_contain_text("alive", timeout=NEVER_MIND_S)
+            await expect(alarm).to_have_count(0)
+        await expect(alarm).to_contain_text("gossip goes on without it", timeout=NEVER_MIND_S)
+        async with peer(middle):
+            await expect(alarm).to_have_count(0, timeout=NEVER_MIND_S)
+        assert visited.complaints == []

@@ -11,6 +11,7 @@ const EXPLAINED = {
 /** What this peer holds, and how it stands with each of the others. */
 export function gossip(known) {
   const inStep = known.peers.filter((peer) => peer.same_records).length;
+  const lost = known.peers.find((peer) => peer.owner === known.coordinator && peer.state !== "alive");
   const facts = [
     ["Records", `${count(known.records)}${known.pending ? `, ${count(known.pending)} more on their way` : ""}`],
     ["In step", `${inStep} of ${plural(known.peers.length, "peer")} hold the same`],
@@ -18,6 +19,7 @@ export function gossip(known) {
     known.weights_digest && ["Rounded W", digest(known.weights_digest)],
   ].filter(Boolean);
   return [
+    lost ? el("p", { class: "warn", role: "status" }, `The coordinator is ${lost.state}; gossip goes on without it.`) : [],
     known.faults.map((fault) => el("p", { class: "warn", role: "alert" }, fault)),
     el("dl", { class: "facts" }, facts.map(([title, value]) => el("div", {}, el("dt", {}, title), el("dd", {}, value)))),
     known.peers.length ? peers(known) : el("p", { class: "empty" }, "No other peer yet."),
