@@ -5,6 +5,7 @@ import contextlib
 import random
 import shutil
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,10 +13,11 @@ from pathlib import Path
 
 import pytest
 import toy
+from cli_running import document
 from free_port import free_port
 from light_client import Owner
 from node_running import NodeHome, daemon, expected_digest, words, write_prompts
-from postgres_running import Postgres, postgres
+from postgres_running import Postgres, postgres, programs
 from running import until
 from tireless_owner import TirelessOwner
 
@@ -23,6 +25,7 @@ from ridgeway.cli.administer import administer
 from ridgeway.cli.local_federation import LocalFederationError, Process
 from ridgeway.coordinator.leading import AnotherLeads, located, open_alone
 from ridgeway.coordinator.postgres import BadLedgerUrl, LedgerUnreachable, PostgresDatabase
+from ridgeway.coordinator.restoration import LEAP
 from ridgeway.embedders import load_embedder
 from ridgeway.manifest import Manifest
 from ridgeway.proto import messages as m
@@ -203,6 +206,49 @@ async def test_the_leader_killed_during_masked_rounds(tmp_path: Path, ledger: st
             manifest = Manifest.from_json(status.manifest_json)
             held = {(name, "law"): prompts for name, prompts in said.items()}
             assert status.sum_digest == expected_digest(manifest, held), f"seed {SEED}, edition {edition}"
+
+
+async def test_a_dump_and_a_backup_bring_a_federation_back(tmp_path: Path, ledger: str) -> None:
+    """As docs/operations.md says: dump and backup in that order, restored in that order."""
+    folder, data_dir = toy.write_toy_embedder(tmp_path / "toy"), tmp_path / "coordinator"
+    node, law, math = NodeHome(tmp_path / "alice", folder), words(1), words(2)
+    options = ("--embedder", str(folder), "--features", "tokens", "--masking", "off", "--ledger", ledger)
+    arguments = ("coordinator", "--data-dir", str(data_dir), "--listen", f"127.0.0.1:{free_port()}", "--json", *options)
+    sources = {name: write_prompts(tmp_path / f"{name}.jsonl", text) for name, text in (("law", law), ("math", math))}
+
+    async def status() -> m.FederationStatus:
+        return await administer(data_dir, rpc.ADMIN_STATUS, m.GetStatusRequest())
+
+    async with daemon(node):
+        process = await Process.start("before", tmp_path / "log", *arguments)
+        await process.ready()
+        token = (await administer(data_dir, rpc.INVITE, m.InviteRequest("alice", 600))).token
+        await node.join(token, {"law": sources["law"]})
+        before = await status()
+        await asyncio.to_thread(_program, "pg_dump", "--format=custom", f"--file={tmp_path / 'dump'}", ledger)
+        backup = ("backup", "--data-dir", str(data_dir), "-o", str(tmp_path / "backup"), "--with-keys")
+        await asyncio.to_thread(document, *backup)
+        await node.join("", {"math": sources["math"]})
+        after = await status()
+        assert await process.stop() == 0
+        shutil.rmtree(data_dir)
+        await asyncio.to_thread(_program, "pg_restore", "--clean", f"--dbname={ledger}", str(tmp_path / "dump"))
+        await asyncio.to_thread(document, "restore", str(tmp_path / "backup"), "--data-dir", str(data_dir))
+        assert {p.name for p in data_dir.iterdir()} >= {"authority.key", "authority.pem"}
+        process = await Process.start("after", tmp_path / "log", *arguments)
+        await process.ready()
+        # The node, which nobody touches, sends again what the older database lacks.
+        async with asyncio.timeout(60):
+            while (found := await status()).sum_digest != after.sum_digest:
+                assert found.sum_digest == before.sum_digest
+                await asyncio.sleep(0.05)
+        await node.until(lambda s: s.router_version > LEAP, timeout_s=60)
+        assert await process.stop() == 0
+
+
+def _program(name: str, *arguments: str) -> None:
+    made = subprocess.run((str(programs() / name), *arguments), capture_output=True, check=False)
+    assert made.returncode == 0, made.stderr.decode()
 
 
 async def test_a_leader_that_loses_its_session_ends_and_the_other_leads(tmp_path: Path, ledger: str) -> None:
