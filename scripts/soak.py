@@ -427,6 +427,13 @@ async def soak(root: Path, minutes: float, seed: int, masking: str = "off", epoc
         async def run(until_s: float, epochs: int, *, kills: bool) -> None:
             while time.monotonic() - began < until_s or report.epochs < epochs:
                 await epoch(federation, faults, report, kills=kills)
+                minutes_on = (time.monotonic() - began) / 60
+                print(
+                    f"{minutes_on:.1f} min: {report.epochs} epochs, {sum(report.faults.values())} faults,"
+                    f" right after {report.converge_s[-1]:.1f} s",
+                    file=sys.stderr,
+                    flush=True,
+                )
 
         await run(30.0 * minutes, epochs_min // 2, kills=True)
         # One without kills first: what a process loads when it is first asked for it is no growth.

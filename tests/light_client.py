@@ -89,6 +89,14 @@ class Owner:
         self.manifest = Manifest.from_json(response.manifest_json)
         self.sequence = response.next_sequence
 
+    async def renew(self) -> None:
+        """Get a new certificate in the place of the owner's."""
+        assert self.tls is not None
+        key = new_tls_key()
+        request = m.RenewCertificateRequest(signing_request(key, self.name))
+        issued = await self.call(rpc.RENEW_CERTIFICATE, request)
+        self.tls = MemberTls(self.tls.authority_pem, issued.certificate_pem, key)
+
     def channel(self) -> grpc.aio.Channel:
         """A channel with the owner's certificate."""
         assert self.tls is not None

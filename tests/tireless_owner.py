@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import time
 from dataclasses import dataclass, field
 
 import grpc
@@ -14,6 +15,8 @@ from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 
 DOMAINS = ("law", "math")
+# Certificates of a soak live for 20 minutes.
+RENEW_S = 180.0
 
 
 @dataclass
@@ -25,16 +28,28 @@ class TirelessOwner:
     holds: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     acknowledged: dict[str, int] = field(default_factory=dict)
     operations: int = 0
+    certified_s: float = field(default_factory=time.monotonic)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Replace and withdraw until told to stop."""
         while not stop.is_set():
+            if time.monotonic() - self.certified_s > RENEW_S:
+                await self.renew()
             domain = self.draw.choice(DOMAINS)
             if domain in self.holds and self.draw.random() < 0.3:
                 await self.withdraw(domain)
             else:
                 await self.contribute(domain)
             self.operations += 1
+
+    async def renew(self) -> None:
+        """Renew the certificate, as a node does."""
+        while True:
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await self.owner.renew()
+                break
+            await asyncio.sleep(0.02)
+        self.certified_s = time.monotonic()
 
     async def contribute(self, domain: str) -> None:
         """Contribute random numbers."""

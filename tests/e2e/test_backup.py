@@ -22,11 +22,9 @@ from running import Running, refused, running
 
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.coordinator.restoration import LEAP
-from ridgeway.crypto.certificates import new_tls_key, signing_request
 from ridgeway.manifest import FeatureMap, Manifest
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
-from ridgeway.runtime.tls import MemberTls
 from ridgeway.sums import FederationSum
 
 
@@ -144,8 +142,8 @@ async def test_certificates_of_the_forgotten_time_count_and_no_others(tmp_path: 
         alice, bob = await coordinator.owner("alice"), await coordinator.owner("bob")
         before = alice.tls
         await backup(data_dir, tmp_path / "backup", "--with-keys")
-        await renew(alice)
-        await renew(bob)
+        await alice.renew()
+        await bob.renew()
         late = await coordinator.owner("carol")
     await restore(tmp_path / "backup", data_dir)
     async with running(data_dir, port=port) as coordinator:
@@ -233,11 +231,3 @@ def test_a_stream_carries_a_backup_and_its_report_goes_aside(tmp_path: Path) -> 
     )  # fmt: skip
     assert json.loads(read.stdout)["files"] == json.loads(written.stderr)["files"]
     assert "cannot be restored" in ridgeway("restore", str(tmp_path / "none"), "--data-dir", str(node), code=1)
-
-
-async def renew(owner: Any) -> None:
-    """A new certificate in the place of the owner's."""
-    key = new_tls_key()
-    request = m.RenewCertificateRequest(signing_request(key, owner.name))
-    issued = await owner.call(rpc.RENEW_CERTIFICATE, request)
-    owner.tls = MemberTls(owner.tls.authority_pem, issued.certificate_pem, key)
