@@ -16,10 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import ridgeway
 from ridgeway import triangle
 
-sys.path.insert(0, str(Path(ridgeway.__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import grpc
 import light_client

@@ -17,7 +17,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import ridgeway
 from ridgeway.crypto.authority import CertificateAuthority
 from ridgeway.crypto.certificates import new_tls_key, signing_request
 from ridgeway.crypto.payload_digest import CHUNK_BYTES
@@ -25,7 +24,7 @@ from ridgeway.narrow_integers import pack, smallest_width
 from ridgeway.runtime.channel_options import server_options
 from ridgeway.runtime.tls import MemberTls, member_channel, mutual_server_credentials
 
-sys.path.insert(0, str(Path(ridgeway.__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import grpc
 import light_client
