@@ -1,8 +1,8 @@
 """Messages that end in one long string of bytes, written and read without protobuf's copies of it.
 
-protobuf copies such bytes into its own memory and out of it again, and grows its output as it goes, which for a chunk of
-512 KiB takes as long as sending it. Here they are laid behind the rest of the message: fields may come in any order, and
-one of bytes is its tag, its length and the bytes (https://protobuf.dev/programming-guides/encoding).
+protobuf copies such bytes into its own memory and out of it again, and grows its output as it goes. Here they are laid
+behind the rest of the message: fields may come in any order, and one of bytes is its tag, its length and the bytes
+(https://protobuf.dev/programming-guides/encoding).
 """
 
 # Of what is shorter a copy costs nothing.

@@ -23,7 +23,6 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from bench_report import Row, at_most, for_information, report

@@ -56,7 +56,11 @@ fields = st.lists(
 def test_whatever_comes_is_read_as_protobuf_reads_it(kind: type[object], parts: list[bytes], tail: bytes) -> None:
     """Fields twice, out of order, unknown, cut off, with more than one member of a choice: it is protobuf's reading."""
     inner = b"".join([b"\x08\x01", *delimited(2, [tail])])
-    for written in (b"".join(parts), b"".join([*parts, *delimited(2, [inner])]), b"".join([*parts, *delimited(4, [tail])])):
+    for written in (
+        b"".join(parts),
+        b"".join([*parts, *delimited(2, [inner])]),
+        b"".join([*parts, *delimited(4, [tail])]),
+    ):
         try:
             expected = getattr(ridgeway_pb2, kind.__name__).FromString(written).SerializeToString()
         except Exception:  # noqa: BLE001 - protobuf's DecodeError, of whichever implementation is installed
