@@ -1,9 +1,9 @@
 """The Federation service: what members call over mutual TLS."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -306,32 +306,21 @@ async def _receive(
 
     The thread finishes the payload too, right after the last chunk; if one was refused, that is what is raised.
     """
-    behind: list[Future[None]] = []
+    loop = asyncio.get_running_loop()
+    behind: deque[asyncio.Future[None]] = deque()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="upload") as thread:
         try:
             for _ in range(staged.assembly.next_chunk, len(staged.assembly.chunk_digests)):
                 chunk = await _next_chunk(requests)
                 still_welcome()
                 if len(behind) == CHUNKS_BEHIND:
-                    await _done(behind[: CHUNKS_BEHIND // 2])
-                    del behind[: CHUNKS_BEHIND // 2]
-                behind.append(thread.submit(staged.write, chunk.index, chunk.data))
-            behind.append(thread.submit(finish))
-            await _done(behind)
+                    await behind.popleft()
+                behind.append(loop.run_in_executor(thread, staged.write, chunk.index, chunk.data))
+            behind.append(loop.run_in_executor(thread, finish))
+            while behind:
+                await behind.popleft()
         finally:
-            unfinished = (asyncio.wrap_future(work) for work in behind if not work.done())
-            await asyncio.gather(*unfinished, return_exceptions=True)
-
-
-async def _done(works: list[Future[None]]) -> None:
-    """Wait until a thread has done what it was given in this order; what failed first is raised.
-
-    The thread wakes the loop once for all of them, because each time costs both a turn of the interpreter's lock.
-    """
-    if not works[-1].done():
-        await asyncio.gather(asyncio.wrap_future(works[-1]), return_exceptions=True)
-    for work in works:
-        work.result()
+            await asyncio.gather(*behind, return_exceptions=True)
 
 
 async def _next_chunk(requests: AsyncIterator[m.ContributeRequest]) -> m.PayloadChunk:

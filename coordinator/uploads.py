@@ -13,9 +13,8 @@ from ridgeway.errors import RidgewayError
 # Each upload under way holds a few chunks in gRPC's buffers; the others wait before their first chunk, so 200 owners at
 # once cost little more memory than these. Two keep two cores busy.
 UPLOADS_AT_ONCE = 2
-# Chunks of an upload that wait for its thread; half of them again when the loop goes on, so that the thread never waits
-# for the network in between.
-CHUNKS_BEHIND = 4
+# Chunks of an upload that wait for the disk: enough that its thread never waits for the network in between.
+CHUNKS_BEHIND = 2
 # Contributions that one owner may have under way, waiting ones included; one at a time has a place. A node sends one.
 UPLOADS_PER_OWNER = 16
 # While others wait a place is for this long; whole chunks are kept, so the sender goes on when its turn comes again.
