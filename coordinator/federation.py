@@ -2,12 +2,14 @@
 
 Everything here blocks and is called by one thread at a time. A change is first committed to the ledger and then applied
 to the sum in memory; the sum is derived state, rebuilt at start by adding the committed integers, so nothing can be
-counted twice and a crash between the two steps loses nothing.
+counted twice and a crash between the two steps loses nothing. A contribution is acknowledged between the two: whoever
+looks at the sum sees it applied.
 """
 
 import logging
 import secrets
 import time
+from collections import deque
 from dataclasses import dataclass
 
 from ridgeway.contribution_check import ContributionRefused, check_of
@@ -113,12 +115,32 @@ class Federation:
         self.membership.reload(self.ledger)
         self.trials = Trials(self.ledger, manifest)
         self.totals = MaskedTotals(directory.folder("totals"), manifest)
-        self.sum = self._kept_sum() if manifest.masking is Masking.REQUIRED else self._rebuilt_sum()
+        self._sum = self._kept_sum() if manifest.masking is Masking.REQUIRED else self._rebuilt_sum()
         self._sum_digest: bytes | None = None
+        # Committed changes that are not in the sum yet: what stood before, what stands now, and its payload. The
+        # publisher settles right after each change, so these are the changes of one.
+        self._unsettled: deque[tuple[Entry | None, Entry | None, memoryview | None]] = deque()
+
+    @property
+    def sum(self) -> FederationSum:
+        """The exact sum of what is committed."""
+        self.settle()
+        return self._sum
+
+    def settle(self) -> None:
+        """Bring what was committed into the sum, and forget payloads that were replaced.
+
+        Raises:
+            PayloadMissing: what a contribution replaced is not on disk; it stays unsettled, and the sum as it was.
+        """
+        while self._unsettled:
+            self._replace(*self._unsettled[0])
+            self._unsettled.popleft()
 
     @property
     def sum_digest(self) -> bytes:
         """SHA-256 of the present sum, 32 bytes; computed when it is asked for, since no commit should wait for it."""
+        self.settle()
         if self._sum_digest is None:
             self._sum_digest = self.sum.digest(self.manifest_digest)
         return self._sum_digest
@@ -200,6 +222,8 @@ class Federation:
         """
         offer = self.offer(member, record)
         if not offer.repeated:
+            # What is replaced must be out of the sum before its file may go.
+            self.settle()
             committed = [entry.payload_key for entry in self.entries_of(member.owner)]
             self.payloads.make_room(offer.key, committed)
         return offer
@@ -225,7 +249,7 @@ class Federation:
             raise
 
     def commit(self, offer: Offer) -> bool:
-        """Commit a checked contribution and add it to the sum; False if it was committed before.
+        """Commit a checked contribution, which `settle` then adds to the sum; False if it was committed before.
 
         Raises:
             NotAMember, StaleSequence, ConflictingRecord: the owner or its standing changed meanwhile; nothing changed.
@@ -241,7 +265,7 @@ class Federation:
         )
         payload = self.payloads.payload(offer.key)
         self.ledger.put(entry, offer.record, payload, old.payload_key if old else None)
-        self._replace(old, entry, payload)
+        self._unsettled.append((old, entry, payload))
         _log.info("committed %s/%s, sequence %d", body.owner, body.domain, body.sequence)
         return True
 
@@ -263,7 +287,7 @@ class Federation:
             return Change(body.sequence, self.sum_digest, repeated=True)
         tombstone = Entry(body.owner, body.domain, body.sequence, digest, 0, None, _now_ms())
         self.ledger.put(tombstone, record, replaced=old.payload_key)
-        self._replace(old, None, None)
+        self._unsettled.append((old, None, None))
         _log.info("withdrew %s/%s: sum %s", body.owner, body.domain, self.sum_digest.hex())
         return Change(body.sequence, self.sum_digest, repeated=False)
 
@@ -323,7 +347,7 @@ class Federation:
         self.ledger.commit_round(
             CommittedRound(terms.number, terms.nonce, terms.kind, _now_ms()), places, written.named, files
         )
-        self.sum, self._sum_digest = total, None
+        self._sum, self._sum_digest = total, None
         self.totals.keep_only(written.named)
         _log.info("committed round %d of %d owners: sum %s", terms.number, len(summed.survivors), self.sum_digest.hex())
         return self.sum_digest
@@ -374,9 +398,9 @@ class Federation:
         held = old is not None and old.payload_digest is not None
         if old is not None and held:
             numbers = unpack_blocks(self.payloads.payload(old.payload_key), old.bytes_per_number)
-            self.sum.subtract_blocks(old.domain, numbers, old.rows)
+            self._sum.subtract_blocks(old.domain, numbers, old.rows)
         if new is not None and payload is not None:
-            self.sum.add_blocks(new.domain, unpack_blocks(payload, new.bytes_per_number), new.rows)
+            self._sum.add_blocks(new.domain, unpack_blocks(payload, new.bytes_per_number), new.rows)
         self._sum_digest = None
         if old is not None and held:
             self.payloads.remove(old.payload_key)
@@ -385,8 +409,7 @@ class Federation:
         entries = [entry for entry in self.entries_of(owner) if entry.payload_digest is not None]
         self.ledger.remove_member(owner, state, leave_record, _now_ms())
         self.membership.reload(self.ledger)
-        for entry in entries:
-            self._replace(entry, None, None)
+        self._unsettled.extend((entry, None, None) for entry in entries)
         _log.info("%s is %s: sum %s", owner, state.name.lower(), self.sum_digest.hex())
 
     def _open_withdrawal(self, member: Member, record: SignedRecord) -> WithdrawalBody:

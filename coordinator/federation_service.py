@@ -111,9 +111,6 @@ class FederationService:
     def _member(self, certificate: PeerCertificate) -> Member:
         return self._federation.membership.require(certificate, int(self._now().timestamp() * 1000))
 
-    def _caller(self, context: grpc.aio.ServicerContext) -> Member:
-        return self._member(peer_certificate(context))
-
     def _charge(self, certificate: PeerCertificate, cost: float = 1.0) -> None:
         if not self._calls.of(certificate.owner).take(self._now().timestamp(), cost):
             raise TooManyCalls(f"{certificate.owner} calls too often; wait a few seconds")
@@ -129,7 +126,7 @@ class FederationService:
         self, requests: AsyncIterator[m.ContributeRequest], context: grpc.aio.ServicerContext
     ) -> AsyncIterator[m.ContributeResponse]:
         """One upload: the record, then its chunks; answered with where to go on, then with the commit."""
-        member = self._admitted(context)
+        certificate, member = peer_certificate(context), self._admitted(context)
         record = (await _next(requests)).record
         if record is None:
             raise Malformed("an upload begins with its signed record; send that first")
@@ -139,19 +136,19 @@ class FederationService:
             return
         async with self._uploads.place(offer.body.owner, offer.body.domain) as turn:
             # What stood when the place was asked for may have been replaced meanwhile, by this very record even.
-            offer = await self._exclusive(self._federation.take_in, self._caller(context), record)
+            offer = await self._exclusive(self._federation.take_in, self._member(certificate), record)
             if not offer.repeated:
                 staged = await in_thread(self._federation.stage, offer)
                 try:
                     yield m.ContributeResponse(ready=m.UploadReady(staged.assembly.next_chunk))
                     finish = partial(self._federation.finish, offer, staged)
-                    await _receive(requests, staged, partial(self._may_go_on, context, turn), finish)
+                    await _receive(requests, staged, partial(self._may_go_on, certificate, turn), finish)
                 finally:
                     staged.close()
             yield m.ContributeResponse(committed=await self._commit(offer))
 
-    def _may_go_on(self, context: grpc.aio.ServicerContext, turn: Turn) -> None:
-        self._caller(context)
+    def _may_go_on(self, certificate: PeerCertificate, turn: Turn) -> None:
+        self._member(certificate)
         turn.check(asyncio.get_running_loop().time())
 
     async def _commit(self, offer: Offer) -> m.Committed:

@@ -157,6 +157,7 @@ class Publisher:
 
     def _solve_newest(self) -> None:
         """Hand the sum to the solver, unless it is at work: then what is newest will be when that is done."""
+        self._federation.settle()
         if self._solver is None or self._at_work:
             return
         newest = self._federation.ledger.revision, self._federation.trials.edition

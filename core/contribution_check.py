@@ -118,6 +118,7 @@ class ContributionCheck:
         self._rows = rows
         self._diagonal = np.zeros(dimension, dtype=np.int64)
         self._largest = np.zeros(dimension, dtype=np.float64)
+        self._memory = np.empty(0, dtype=np.float64)
         self._triangle = triangle.length(dimension)
         self._seen = 0
 
@@ -155,16 +156,25 @@ class ContributionCheck:
         """Lay the entries out as the rows that they belong to, with zeros elsewhere, and take all rows at once."""
         starts, stop = triangle.row_starts(self._dimension), self._seen + entries.size
         first, end = int(np.searchsorted(starts, self._seen, side="right")) - 1, int(np.searchsorted(starts, stop))
-        here = np.arange(first, self._dimension) >= np.arange(first, end)[:, None]
+        width = self._dimension - first
+        here = triangle.upper(self._dimension)[: end - first, :width].copy()
         here[0, : self._seen - starts[first]] = False
-        here[-1, self._dimension - first - (starts[end - 1] + self._dimension - end + 1 - stop) :] = False
-        rows = np.zeros(here.shape, dtype=np.float64)
+        here[-1, width - (starts[end - 1] + self._dimension - end + 1 - stop) :] = False
+        rows = self._rows_of(end - first, width)
         rows[here] = entries
         begun = first + int(starts[first] < self._seen)
         self._diagonal[begun:end] = entries[starts[begun:end] - self._seen]
         rows *= rows
         rows *= (1.0 / np.maximum(1.0, self._diagonal[first:end] + 1.0))[:, None]
         np.maximum(self._largest[first:], rows.max(axis=0), out=self._largest[first:])
+
+    def _rows_of(self, height: int, width: int) -> npt.NDArray[np.float64]:
+        """Rows of zeros, in the same memory each time, which the cache then holds."""
+        if height * width > self._memory.size:
+            self._memory = np.empty(height * width, dtype=np.float64)
+        rows = self._memory[: height * width].reshape(height, width)
+        rows.fill(0.0)
+        return rows
 
 
 def check_contribution(

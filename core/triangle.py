@@ -25,16 +25,16 @@ def row_starts(dimension: int) -> npt.NDArray[np.int64]:
 
 def pack(matrix: npt.NDArray[Number]) -> npt.NDArray[Number]:
     """The upper triangle of a D x D matrix as one vector; what is below the diagonal is not read."""
-    packed: npt.NDArray[Number] = matrix[_upper(matrix.shape[0])]
+    packed: npt.NDArray[Number] = matrix[upper(matrix.shape[0])]
     return packed
 
 
 def unpack(packed: npt.NDArray[Number], dimension: int) -> npt.NDArray[Number]:
     """The symmetric D x D matrix of a packed triangle."""
     matrix = np.empty((dimension, dimension), dtype=packed.dtype)
-    upper = _upper(dimension)
-    matrix[upper] = packed
-    matrix.T[upper] = packed
+    above = upper(dimension)
+    matrix[above] = packed
+    matrix.T[above] = packed
     return matrix
 
 
@@ -50,7 +50,7 @@ def last_column(packed: npt.NDArray[Number], dimension: int) -> npt.NDArray[Numb
 
 
 @lru_cache(maxsize=2)
-def _upper(dimension: int) -> npt.NDArray[np.bool_]:
+def upper(dimension: int) -> npt.NDArray[np.bool_]:
     """Which entries the packed triangle holds, bool, D x D; read row by row they are in its order."""
     upper = np.triu(np.ones((dimension, dimension), dtype=bool))
     upper.setflags(write=False)

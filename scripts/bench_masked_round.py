@@ -23,9 +23,7 @@ from datetime import datetime
 from pathlib import Path
 from statistics import median
 
-import ridgeway
-
-sys.path.insert(0, str(Path(ridgeway.__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from bench_report import Row, at_most, for_information, report
 from node_running import words, write_prompts

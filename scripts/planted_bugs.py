@@ -50,7 +50,7 @@ BUGS = (
     Bug(
         "a replaced contribution is not subtracted",
         "coordinator/federation.py",
-        "            self.sum.subtract_blocks(old.domain, numbers, old.rows)\n",
+        "            self._sum.subtract_blocks(old.domain, numbers, old.rows)\n",
         "            del numbers\n",
     ),
     Bug(
@@ -69,7 +69,7 @@ BUGS = (
     Bug(
         "an evicted owner's contributions stay in the sum",
         "coordinator/federation.py",
-        "        for entry in entries:\n            self._replace(entry, None, None)\n",
+        "        self._unsettled.extend((entry, None, None) for entry in entries)\n",
         "",
     ),
     Bug(
