@@ -1,5 +1,6 @@
 """What all commands share: how they fail, and the options that mean the same everywhere."""
 
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -28,18 +29,46 @@ Exit codes:
 """
 
 
+# What to do about errors of the operating system that are not of Ridgeway's making.
+_ADVICE = {
+    errno.ENOSPC: "make room there, and run it again",
+    errno.EDQUOT: "make room there, and run it again",
+    errno.EIO: "look at the machine's log, and at the disk",
+    errno.EROFS: "name a place that may be written",
+    errno.EACCES: "look at the owner and the mode of what lies there",
+    errno.EPERM: "look at the owner and the mode of what lies there",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), and run it again",
+    errno.ENFILE: "raise the machine's limit of open files, and run it again",
+}
+
+
+class SystemRefused(RidgewayError):
+    """The operating system did not do what was asked."""
+
+
 class Command(click.Command):
     """A command whose errors are one sentence on standard error, or one JSON object with --json."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a RidgewayError ends it with its exit code."""
+        """Run the command; a RidgewayError, or a refusal of the operating system, ends it with its exit code."""
         try:
             return super().invoke(ctx)
         except RidgewayError as error:
             if ctx.find_root().params.get("debug"):
                 raise
-            report_error(error, as_json=bool(ctx.params.get("as_json")))
-            ctx.exit(exit_code(error))
+            found: RidgewayError = error
+        except OSError as error:
+            if ctx.find_root().params.get("debug") or error.errno not in _ADVICE:
+                raise
+            found = _refusal(error, ctx)
+        report_error(found, as_json=bool(ctx.params.get("as_json")))
+        return ctx.exit(exit_code(found))
+
+
+def _refusal(error: OSError, ctx: click.Context) -> SystemRefused:
+    where = error.filename or ctx.params.get("data_dir")
+    place = f"{where}: " if where else ""
+    return SystemRefused(f"{place}{error.strerror}; {_ADVICE[error.errno or 0]}")
 
 
 def report_error(error: RidgewayError, *, as_json: bool) -> None:

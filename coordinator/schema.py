@@ -105,10 +105,10 @@ def open_ledger(path: str) -> sqlite3.Connection:
     """The ledger's only connection, in WAL mode and synced at every commit; made if it does not exist.
 
     Raises:
-        LedgerError: it was written by a newer release, or is damaged.
+        LedgerError: it was written by a newer release, cannot be opened, or is damaged.
     """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # Files that SQLite makes beside it get its mode.
         Path(path).chmod(0o600)
         connection.execute("PRAGMA journal_mode = WAL")
@@ -117,6 +117,10 @@ def open_ledger(path: str) -> sqlite3.Connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         for step in range(version + 1, LEDGER_VERSION + 1):
             connection.executescript(f"BEGIN IMMEDIATE; {_STEPS[step]} PRAGMA user_version = {step}; COMMIT;")
+    except sqlite3.OperationalError as error:
+        raise LedgerError(
+            f"the ledger {path} cannot be opened ({error}); see that its disk has room and that it may be written"
+        ) from error
     except sqlite3.DatabaseError as error:
         raise LedgerError(f"the ledger {path} is damaged ({error}); restore it from a backup") from error
     if version > LEDGER_VERSION:

@@ -171,7 +171,9 @@ class NodeState:
             )
             version = self._read_version() if read_only else self._open_for_writing(path)
         except sqlite3.OperationalError as error:
-            raise StateError(f"{path} cannot be opened ({error}); check --data-dir") from error
+            raise StateError(
+                f"{path} cannot be opened ({error}); check --data-dir, and that its disk has room"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise StateError(f"{path} is damaged ({error}); restore it from a backup, or join again") from error
         if version > STATE_VERSION:

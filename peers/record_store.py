@@ -60,7 +60,9 @@ class RecordStore:
             )
             version = self._version() if read_only else self._open_for_writing(path)
         except sqlite3.OperationalError as error:
-            raise StoreError(f"{path} cannot be opened ({error}); check --data-dir") from error
+            raise StoreError(
+                f"{path} cannot be opened ({error}); check --data-dir, and that its disk has room"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise StoreError(
                 f"{path} is damaged ({error}); restore the data directory from a backup, or join anew from another"

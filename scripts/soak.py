@@ -79,6 +79,7 @@ class Report:
     faults: dict[str, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
     converge_s: list[float] = field(default_factory=list)
+    without_room: int = 0
     deaths: dict[str, list[str]] = field(default_factory=dict)
     before: dict[str, Usage] = field(default_factory=dict)
     after: dict[str, Usage] = field(default_factory=dict)
@@ -339,6 +340,7 @@ async def epoch(federation: Federation, faults: Faults, report: Report, *, kills
     stop, draw = asyncio.Event(), federation.draw
     working = [asyncio.create_task(owner.run(stop)) for owner in federation.light]
     watching = asyncio.create_task(watch(federation))
+    supervising = asyncio.create_task(supervise(federation))
     kinds = sorted(name for name in faults.kinds if kills or not name.startswith("kill"))
     for _ in range(EPOCH_FAULTS):
         chosen = draw.sample(kinds, draw.choice((1, 1, 2)))
@@ -346,8 +348,6 @@ async def epoch(federation: Federation, faults: Faults, report: Report, *, kills
             report.faults[name] = report.faults.get(name, 0) + 1
         federation.change_prompts(draw.choice(sorted(NODES)))
         await asyncio.gather(*(faults.kinds[name](draw.uniform(0.3, FAULT_S_MAX)) for name in chosen))
-        for machine in federation.machines.values():
-            await machine.revive()
     if federation.masking == "required":
         # A single change would wait for others.
         for name in NODES:
@@ -356,9 +356,10 @@ async def epoch(federation: Federation, faults: Faults, report: Report, *, kills
     async with asyncio.timeout(CONVERGE_S):
         await asyncio.gather(*working)
     report.converge_s.append(await eventually(federation.check, CONVERGE_S, "what the model says"))
-    watching.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await watching
+    for task in (watching, supervising):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
     report.epochs += 1
     report.operations = sum(owner.operations for owner in federation.light)
 
@@ -368,6 +369,14 @@ async def watch(federation: Federation) -> None:
     while True:
         federation.look()
         await asyncio.sleep(0.1)
+
+
+async def supervise(federation: Federation) -> None:
+    """Start whatever ends by itself again, for ever."""
+    while True:
+        for machine in federation.machines.values():
+            await machine.revive()
+        await asyncio.sleep(0.5)
 
 
 def usages(federation: Federation) -> dict[str, Usage]:
@@ -441,6 +450,7 @@ async def soak(root: Path, minutes: float, seed: int, masking: str = "off", epoc
         report.before = usages(federation)
         await run(60.0 * minutes, epochs_min, kills=False)
         report.after = usages(federation)
+        report.without_room = sum(machine.without_room for machine in federation.machines.values())
         report.deaths = {name: machine.deaths for name, machine in federation.machines.items() if machine.deaths}
         report.seconds = time.monotonic() - began
         require_flat(report.before, report.after)

@@ -19,6 +19,8 @@ from ridgeway.node import daemon as node
 from ridgeway.runtime.shutdown import stop_event
 
 REFRESH_S = 0.2
+# What the log says once a daemon has started.
+SERVES = "it serves"
 # Short, so that they are renewed during a soak; longer than any clock jumps.
 CERTIFICATE_LIFETIME = timedelta(minutes=20)
 
@@ -48,12 +50,16 @@ async def serve_coordinator(data_dir: Path, clock: FileClock, arguments: list[st
         CERTIFICATE_LIFETIME,
         clock,
     )
-    await coordinator.serve(settings, stop_event())
+    await coordinator.serve(settings, stop_event(), _serves)
 
 
 async def serve_node(data_dir: Path, clock: FileClock) -> None:
     """Serve until SIGTERM."""
-    await node.serve(node.NodeSettings(data_dir, refresh_s=REFRESH_S, now=clock, probe_s=0), stop_event())
+    await node.serve(node.NodeSettings(data_dir, refresh_s=REFRESH_S, now=clock, probe_s=0), stop_event(), _serves)
+
+
+def _serves(_: object) -> None:
+    logging.getLogger("soak").info(SERVES)
 
 
 def main() -> None:

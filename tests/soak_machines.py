@@ -11,8 +11,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from soak_daemon import SERVES
+
 DAEMON = Path(__file__).with_name("soak_daemon.py")
 LAST_LINES = 12
+# What a daemon says last that finds no room when it starts.
+NO_ROOM = ("No space left on device", "disk is full")
 DISK_BYTES = 64 * 1024 * 1024
 
 
@@ -41,6 +45,7 @@ class Machine:
         root: where its clock and its log lie.
         clock: the file that says how far off its clock is.
         deaths: what it said last, each time that it ended without our doing.
+        without_room: how often it refused to start on a full disk, which is as it should be.
     """
 
     name: str
@@ -49,7 +54,9 @@ class Machine:
     arguments: list[str]
     prefix: list[str] = field(default_factory=list)
     deaths: list[str] = field(default_factory=list)
+    without_room: int = 0
     _process: asyncio.subprocess.Process | None = None
+    _killed: bool = False
 
     @property
     def clock(self) -> Path:
@@ -81,18 +88,25 @@ class Machine:
         command = [*self.prefix, sys.executable, str(DAEMON), role, str(self.data_dir), str(self.clock), *rest]
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+        self._killed = False
 
     async def revive(self) -> None:
         """Start it again if it has ended by itself, as systemd would."""
         assert self._process is not None
-        if self._process.returncode is not None:
-            said = self.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
-            self.deaths.append(f"status {self._process.returncode}: " + " | ".join(said))
-            await self.start()
+        if self._process.returncode is None or self._killed:
+            return
+        lines = self.log.read_text(errors="replace").splitlines()
+        served = any(line.startswith(f"{self._process.pid} ") and line.endswith(SERVES) for line in lines)
+        if not served and any(said in lines[-1] for said in NO_ROOM):
+            self.without_room += 1
+        else:
+            self.deaths.append(f"status {self._process.returncode}: " + " | ".join(lines[-LAST_LINES:]))
+        await self.start()
 
     async def kill(self) -> None:
         """kill -9."""
         assert self._process is not None
+        self._killed = True
         with suppress(ProcessLookupError):
             self._process.kill()
         await self._process.wait()

@@ -1,6 +1,8 @@
 """The command line: how it starts, where options come from, and how it fails."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import document_cli
 import pytest
 from click.testing import CliRunner, Result
 
+from ridgeway.cli.command import Command, json_option
 from ridgeway.cli.federation import federation
 from ridgeway.cli.main import ridgeway
 
@@ -197,3 +200,32 @@ def test_eval_reports_accuracy_as_data() -> None:
     assert [sum(row) for row in document["confusion"]] == [18, 18, 18, 18]
     pair = json.loads(run("eval", *folders, "--domains", "legal,coding", "--rule", "scores", "--json").output)
     assert pair["balanced_accuracy"] > 0.85
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "/data/x: No space left on device; make room there, and run it again"),
+        (errno.EROFS, "/data/x: Read-only file system; name a place that may be written"),
+        (errno.EACCES, "/data/x: Permission denied; look at the owner and the mode of what lies there"),
+    ],
+)
+def test_a_refusal_of_the_system_is_a_sentence(number: int, said: str) -> None:
+    """Found by a soak: a daemon that started on a full disk ended with a traceback."""
+    result = CliRunner().invoke(_failing(number), ["--json"])
+    assert result.exit_code == 1
+    assert json.loads(result.output) == {"error": "SystemRefused", "message": said}
+
+
+def test_what_nobody_has_advice_for_shows_its_traceback() -> None:
+    result = CliRunner().invoke(_failing(errno.EBADF), [])
+    assert isinstance(result.exception, OSError)
+
+
+def _failing(number: int) -> click.Command:
+    @click.command(cls=Command)
+    @json_option
+    def failing(as_json: bool) -> None:
+        raise OSError(number, os.strerror(number), "/data/x")
+
+    return failing

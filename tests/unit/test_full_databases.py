@@ -6,7 +6,7 @@ import pytest
 
 from ridgeway.coordinator.database import LedgerUnwritable, SqliteDatabase
 from ridgeway.coordinator.ledger import Ledger
-from ridgeway.coordinator.schema import open_ledger
+from ridgeway.coordinator.schema import LedgerError, open_ledger
 from ridgeway.node.state import NodeState, StateUnwritable, write_setting
 
 LONG = "x" * 100_000
@@ -38,3 +38,12 @@ def test_a_ledger_s_full_disk_refuses_a_change_and_takes_the_next(tmp_path: Path
     assert ledger.setting("long") is None
     assert ledger.call_round() == 1
     ledger.close()
+
+
+def test_a_ledger_that_cannot_be_opened_is_not_called_damaged(tmp_path: Path) -> None:
+    """Found by a soak, whose coordinator started on a full disk: nobody should fetch a backup for that."""
+    with pytest.raises(LedgerError, match=r"cannot be opened .* has room"):
+        open_ledger(str(tmp_path))
+    (tmp_path / "ledger.db").write_bytes(b"no database, but long enough to have a header" * 100)
+    with pytest.raises(LedgerError, match=r"damaged .* restore it from a backup"):
+        open_ledger(str(tmp_path / "ledger.db"))
