@@ -173,8 +173,12 @@ class Rounds:
         )
 
     async def _write(self, call: Call, reply: m.RoundReply) -> None:
-        async with self._writing, asyncio.timeout(WRITE_WAIT_S):
-            await call.write(reply)
+        async with self._writing:
+            try:
+                async with asyncio.timeout(WRITE_WAIT_S):
+                    await call.write(reply)
+            except TimeoutError as error:
+                raise Unreachable("the coordinator takes nothing more of a round; check that it runs") from error
 
     async def _follow(self, call: Call, standing: Standing) -> None:
         async for order in call:
