@@ -367,6 +367,26 @@ BUGS = (
         (f"{UNIT}/test_coordinator_rounds.py",),
     ),
     Bug(
+        "an owner is asked by what it intended before a round that left it out",
+        "coordinator/rounds.py",
+        "        self._set_outdated_aside(places)\n",
+        "",
+    ),
+    Bug(
+        "an owner that left while a round was open stays in the sum",
+        "coordinator/rounds.py",
+        "        gone = {m.MemberState.EVICTED, m.MemberState.LEFT}\n",
+        "        gone = {m.MemberState.EVICTED}\n",
+        (f"{UNIT}/test_coordinator_rounds.py",),
+    ),
+    Bug(
+        "a node leaves while a round is open",
+        "node/agent.py",
+        "            if not (self.masked and (self.state.last_committed() or self.rounds.state.open)):\n",
+        "            if not (self.masked and self.state.last_committed()):\n",
+        STATE,
+    ),
+    Bug(
         "a second leave is taken for the first",
         "node/agent.py",
         "        return bool(sources) if domain == EVERYTHING else domain in sources\n",
