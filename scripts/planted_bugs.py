@@ -293,6 +293,20 @@ BUGS = (
         SECAGG,
     ),
     Bug(
+        "idle owners hide who is missing from an opened round",
+        "secagg/participant.py",
+        "        differing = (view.bringers(listed) - self._exposed) | ",
+        "        differing = (view.owners(listed) - self._exposed) | ",
+        SECAGG,
+    ),
+    Bug(
+        "another vector is taken for the one that an opened round had",
+        "secagg/participant.py",
+        "        if self._rebased:\n",
+        "        if False:\n",
+        SECAGG,
+    ),
+    Bug(
         "a round with one change too few is started",
         "secagg/round_policy.py",
         "        if len(changed) < min_cohort:\n            return Wait(_too_few",
@@ -328,7 +342,7 @@ BUGS = (
     Bug(
         "a node forgets that it revealed",
         "node/rounds.py",
-        "                self.state.reveals(survivors, engaged.terms.kind)\n",
+        "                self.state.reveals(exposes, engaged.terms.kind)\n",
         "                pass\n",
         (f"{UNIT}/test_node_rounds.py",),
     ),
