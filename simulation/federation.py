@@ -462,13 +462,11 @@ class Life:
                 owner.agent.unsettled.set()
 
     async def _bring_about(self, owner: Owner) -> None:
-        """Ask the node for what the owner wants, and again whenever it says that it needs a new invitation."""
+        """Ask the node for what the owner wants, until it has done it."""
         while True:
             done = await self._attempt(owner, self._join, 300.0) if owner.wants else True
             if done and await self._attempt(owner, self._drop, 300.0):
-                # Its status may say later that a new invitation is needed, and its owner looks at it.
-                while not (owner.wants and owner.told_to_ask):
-                    await asyncio.sleep(LOOK_S)
+                return
             if not owner.wants and not owner.welcome:
                 with suppress(RidgewayError):
                     await self._administer(rpc.EVICT, m.OwnerRequest(owner.name))

@@ -166,9 +166,11 @@ async def test_an_expert_has_only_so_many_connections_and_the_rest_wait(
 
 async def test_an_expert_s_idle_connection_is_closed(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "IDLE_S", SOON_S)
-    served, transports = await serve(), []
+    served = await serve()
+    transports: list[asyncio.Transport] = []
 
     async def noted(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        assert request.transport is not None
         transports.append(request.transport)
         return await answer(request, body)
 
@@ -186,7 +188,7 @@ async def test_long_texts_are_routed_in_a_thread_so_that_others_need_not_wait(
     served, threads = await serve(), []
     choose = Chooser.choose
 
-    def noted(chooser: Chooser, request: ApiRequest, remembered: str | None) -> Route:
+    def noted(chooser: Chooser, request: ApiRequest, remembered: tuple[str, str, str, str] | None) -> Route:
         threads.append(threading.current_thread() is threading.main_thread())
         return choose(chooser, request, remembered)
 

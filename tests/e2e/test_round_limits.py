@@ -75,7 +75,7 @@ async def test_an_owner_that_stops_in_the_midst_of_its_vector_costs_the_others_a
 async def test_only_so_many_masked_vectors_are_on_their_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    under_way: set[InputSpool] = set()
+    under_way: set[InputSpool | None] = set()
     most = 0
     want, give_up = Connection.want, Connection.give_up
 
@@ -86,7 +86,7 @@ async def test_only_so_many_masked_vectors_are_on_their_way(
         most = max(most, len(under_way))
 
     def given_up(connection: Connection) -> None:
-        under_way.discard(connection.spool)  # type: ignore[arg-type]
+        under_way.discard(connection.spool)
         give_up(connection)
 
     monkeypatch.setattr(Connection, "want", wanted)

@@ -59,7 +59,7 @@ async def test_a_node_does_not_leave_while_a_round_is_open_that_may_have_put_it_
     agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found by seed 297 of the simulator: it left, the round was committed, and what it had brought stayed for good."""
-    withdrawn = []
+    withdrawn: list[str] = []
 
     class Delivery:
         async def withdrawals(self, _: object) -> None:
