@@ -183,6 +183,9 @@ class Agent:
         if before is not None and before.federation_id != membership.federation_id:
             self.routers.forget()
         on_progress(m.Progress(stage="enrolled", detail=membership.owner))
+        if self.rounds.state.bound:
+            self.rounds.state.forget_exposed()
+            on_progress(m.Progress("warning", detail="a round that may have been opened is forgotten, as you asked"))
         _log.info("enrolled as %s at %s", membership.owner, membership.member_address)
         # The join that goes on now contributes by itself.
         self.unsettled.clear()
@@ -452,11 +455,14 @@ class Agent:
             router_received_unix_ms=self.routers.received_unix_ms,
             certificate_expires_unix_ms=_expiry_ms(self.directory),
             domains=tuple(self._domains()),
-            last_error="this node has left the federation" if membership.left else last_error,
+            last_error="this node has left the federation" if membership.left else self._problems(last_error),
             manifest_json=membership.manifest_json.encode(),
             waiting=self.rounds.waiting,
             identity_sha256=fingerprint(enrolment.identity(self.directory).public_bytes).hex(),
         )
+
+    def _problems(self, last_error: str) -> str:
+        return "; ".join(problem for problem in (last_error, self.rounds.state.bound) if problem)
 
     def _domains(self) -> Iterator[m.NodeDomain]:
         contributions, releases, privacy = self.state.contributions(), self.state.releases(), self.manifest().privacy

@@ -13,6 +13,11 @@ from ridgeway.proto.messages import RoundKind, SignedRecord
 from ridgeway.secagg.cohort import fingerprint
 
 _NOTHING = SignedRecord()
+BOUND = (
+    "a round that may have been opened can never be run again as it was: this node or the ledger is an older copy;"
+    " until enough others take part this node takes part in none; ask the federation's operator to revoke this owner"
+    " and to send a new invitation, and join with it"
+)
 
 
 class RoundReplayed(RidgewayError):
@@ -72,7 +77,7 @@ class RoundState:
 
     @property
     def exposed(self) -> frozenset[str]:
-        """The survivors of a round that came to nothing after we had revealed our shares; empty without one."""
+        """Who brought something to a round that came to nothing after we had revealed our shares; empty without one."""
         return frozenset((self._state.setting("exposed") or {}).get("owners", ()))
 
     @property
@@ -80,10 +85,31 @@ class RoundState:
         """The kind of that round."""
         return RoundKind((self._state.setting("exposed") or {}).get("kind", 0))
 
-    def reveals(self, survivors: Set[str], kind: RoundKind) -> None:
+    @property
+    def rebased(self) -> bool:
+        """Whether we cannot bring that round's change again: what it was a change of is not in the sum any more."""
+        return bool((self._state.setting("exposed") or {}).get("rebased"))
+
+    @property
+    def bound(self) -> str:
+        """What to do if that round can never be run again as it was; empty if it can, or if there is none.
+
+        Only a person may decide to forget it. Whoever adds up could say so to learn of one owner by the difference.
+        """
+        lost = self.out_of_step and self.exposed_kind is RoundKind.INCREMENTAL
+        return BOUND if self.exposed and (self.rebased or lost) else ""
+
+    def reveals(self, exposes: Set[str], kind: RoundKind) -> None:
         """We are about to reveal our shares: from now on the sum of these owners may be known."""
         with self._state.transaction() as connection:
-            write_setting(connection, "exposed", {"owners": sorted(survivors), "kind": kind})
+            write_setting(connection, "exposed", {"owners": sorted(exposes), "kind": kind})
+
+    def forget_exposed(self) -> None:
+        """The owner joins anew and so says that a round which can never be run again binds us no more."""
+        with self._state.transaction() as connection:
+            write_setting(connection, "exposed", {})
+            if not self.open:
+                connection.execute("DELETE FROM round_targets")
 
     @property
     def settled(self) -> bytes:
@@ -177,10 +203,13 @@ class RoundState:
             else:
                 self.aborted()
             return True
-        if ledger == self.settled or (ledger and self.out_of_step):
+        unchanged = ledger == self.settled and not self.out_of_step
+        if unchanged or (ledger and self.out_of_step):
             return False
         with self._state.transaction() as connection:
             if not ledger:
+                if self.exposed_kind is RoundKind.INCREMENTAL and self._state.last_committed():
+                    write_setting(connection, "exposed", self._state.setting("exposed") | {"rebased": True})
                 connection.execute(
                     "DELETE FROM contributions WHERE committed = 1 AND domain IN"
                     " (SELECT domain FROM contributions WHERE committed = 0)"

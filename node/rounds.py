@@ -173,8 +173,12 @@ class Rounds:
         )
 
     async def _write(self, call: Call, reply: m.RoundReply) -> None:
-        async with self._writing, asyncio.timeout(WRITE_WAIT_S):
-            await call.write(reply)
+        async with self._writing:
+            try:
+                async with asyncio.timeout(WRITE_WAIT_S):
+                    await call.write(reply)
+            except TimeoutError as error:
+                raise Unreachable("the coordinator takes nothing more of a round; check that it runs") from error
 
     async def _follow(self, call: Call, standing: Standing) -> None:
         async for order in call:
@@ -202,6 +206,8 @@ class Rounds:
     def _learn(self, situation: m.Situation) -> None:
         self.waiting = situation.waiting
         if not situation.undecided and self._engaged is None and self.state.compare(situation.settled_round):
+            if self.state.bound:
+                _log.warning("%s", self.state.bound)
             self._stirred.set()
             self.on_committed()
         self._tell()
@@ -217,6 +223,7 @@ class Rounds:
             standing.roster(self.state.roster()),
             secrets.token_bytes(ENTROPY_BYTES),
             self.state.exposed if isinstance(brings, Part) else frozenset(),
+            self.state.rebased,
         )
         self._engaged = Engagement(terms, participant, brings)
         await self._write(call, m.RoundReply(advertisement=participant.advertisement, nonce=terms.nonce))
@@ -264,12 +271,12 @@ class Rounds:
         elif order.survivors is not None:
             reply = m.RoundReply(agreement=participant.agree(order.survivors))
         elif order.agreements is not None:
-            survivors = participant.survivors
+            exposes = participant.exposes
             revelation = await asyncio.to_thread(participant.reveal, order.agreements)
             if isinstance(engaged.brings, Trial):
                 self.state.has_tried(engaged.brings.version)
-            else:
-                self.state.reveals(survivors, engaged.terms.kind)
+            elif exposes:
+                self.state.reveals(exposes, engaged.terms.kind)
             reply = m.RoundReply(revelation=revelation)
         if reply is not None:
             await self._write(call, replace(reply, nonce=order.nonce))

@@ -293,6 +293,20 @@ BUGS = (
         SECAGG,
     ),
     Bug(
+        "idle owners hide who is missing from an opened round",
+        "secagg/participant.py",
+        "        differing = (view.bringers(listed) - self._exposed) | ",
+        "        differing = (view.owners(listed) - self._exposed) | ",
+        SECAGG,
+    ),
+    Bug(
+        "another vector is taken for the one that an opened round had",
+        "secagg/participant.py",
+        "        if self._rebased:\n",
+        "        if False:\n",
+        SECAGG,
+    ),
+    Bug(
         "a round with one change too few is started",
         "secagg/round_policy.py",
         "        if len(changed) < min_cohort:\n            return Wait(_too_few",
@@ -328,7 +342,7 @@ BUGS = (
     Bug(
         "a node forgets that it revealed",
         "node/rounds.py",
-        "                self.state.reveals(survivors, engaged.terms.kind)\n",
+        "                self.state.reveals(exposes, engaged.terms.kind)\n",
         "                pass\n",
         (f"{UNIT}/test_node_rounds.py",),
     ),
@@ -365,6 +379,26 @@ BUGS = (
         "                self._exposed_s = time.monotonic()\n\n    def _note",
         "                pass\n\n    def _note",
         (f"{UNIT}/test_coordinator_rounds.py",),
+    ),
+    Bug(
+        "an owner is asked by what it intended before a round that left it out",
+        "coordinator/rounds.py",
+        "        self._set_outdated_aside(places)\n",
+        "",
+    ),
+    Bug(
+        "an owner that left while a round was open stays in the sum",
+        "coordinator/rounds.py",
+        "        gone = {m.MemberState.EVICTED, m.MemberState.LEFT}\n",
+        "        gone = {m.MemberState.EVICTED}\n",
+        (f"{UNIT}/test_coordinator_rounds.py",),
+    ),
+    Bug(
+        "a node leaves while a round is open",
+        "node/agent.py",
+        "            if not (self.masked and (self.state.last_committed() or self.rounds.state.open)):\n",
+        "            if not (self.masked and self.state.last_committed()):\n",
+        STATE,
     ),
     Bug(
         "a second leave is taken for the first",

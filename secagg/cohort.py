@@ -104,6 +104,11 @@ class CohortView:
         """The owners at these positions, as far as we see them."""
         return {self.member(position).advertised.owner for position in self.holders & positions}
 
+    def bringers(self, positions: Set[int]) -> Set[str]:
+        """Those of the owners at these positions, as far as we see them, whose vectors are more than zeros."""
+        visible = (self.member(position).advertised for position in self.holders & positions)
+        return {body.owner for body in visible if body.domains}
+
     def require_cover(self, present: Set[int], min_cohort: int) -> None:
         """Check that the sum of those present, as far as we see them, hides each single owner's change.
 

@@ -134,7 +134,8 @@ class Participant:
         min_cohort: the manifest's.
         roster: whom we believe.
         entropy: `ENTROPY_BYTES` fresh random bytes.
-        exposed: the survivors of a round with the same vector of ours that may have been opened, if there is one.
+        exposed: who brought something to a round with us that may have been opened, if there is one.
+        rebased: whether our vector is another one than in that round.
 
     Attributes:
         phase: how far we are.
@@ -150,12 +151,14 @@ class Participant:
         roster: Roster,
         entropy: bytes,
         exposed: Set[str] = frozenset(),
+        rebased: bool = False,
     ) -> None:
         self._identity = identity
         self._terms = terms
         self._min_cohort = min_cohort
         self._roster = roster
         self._exposed = exposed
+        self._rebased = rebased
         secrets = Secrets.drawn(entropy)
         body = m.AdvertisementBody(
             format_version=ROUND_VERSION,
@@ -251,7 +254,7 @@ class Participant:
             )
         self._require_threshold(view, listed)
         view.require_cover(listed, self._min_cohort)
-        self._require_no_telling_difference(view.owners(listed))
+        self._require_no_telling_difference(view, listed)
         body = agreement_body(view.digest, phase.sharers_bitmap, survivors.survivors)
         self.phase = Agreed(view, phase.sharers, listed, body, phase.held)
         return m.Agreement(view.me.position, self._identity.sign(AGREEMENT_SIGNATURE, body))
@@ -263,6 +266,14 @@ class Participant:
         if not isinstance(phase, Agreed) or len(phase.view.holders) < phase.view.size:
             return frozenset()
         return phase.view.owners(phase.survivors)
+
+    @property
+    def exposes(self) -> Set[str]:
+        """The survivors who bring something, whose sum may be known once we reveal; nobody if we bring nothing."""
+        phase = self.phase
+        if not isinstance(phase, Agreed) or not phase.view.me.advertised.domains:
+            return frozenset()
+        return phase.view.bringers(phase.survivors) & self.survivors
 
     @_final_refusal
     def reveal(self, agreements: m.Agreements) -> m.Revelation:
@@ -286,8 +297,11 @@ class Participant:
             key_shares=_shares(phase, phase.sharers - phase.survivors, kind=1),
         )
 
-    def _require_no_telling_difference(self, survivors: Set[str]) -> None:
-        differing = survivors ^ self._exposed
+    def _require_no_telling_difference(self, view: CohortView, listed: Set[int]) -> None:
+        """Whoever is idle brings zeros to both sums and hides nobody in their difference."""
+        differing = (view.bringers(listed) - self._exposed) | (self._exposed - view.owners(listed))
+        if self._rebased:
+            differing |= view.owners({view.me.position})
         if self._exposed and 0 < len(differing) < self._min_cohort:
             raise TellingDifference(
                 f"an earlier round with our vector may have been opened, and this one differs from it by "

@@ -86,7 +86,7 @@ def _again(roll: Roll) -> Start | Wait | None:
     With others the difference of both sums could give somebody away, so its members would refuse. After a while the
     rest goes on: nobody can hold up all others by what it says.
     """
-    exposed = [intention for intention in roll.connected.values() if intention.exposed]
+    exposed = [intention for intention in roll.connected.values() if intention.exposed and _can_repeat(intention)]
     if not exposed or roll.exposed_s >= ABSENT_S:
         return None
     first = exposed[0]
@@ -95,6 +95,11 @@ def _again(roll: Roll) -> Start | Wait | None:
         why = f"a round has to be run again with {', '.join(sorted(away)[:3])}, or with several others"
         return Wait(why, look_again_s=ABSENT_S - roll.exposed_s)
     return Start(first.exposed_kind, frozenset(first.exposed))
+
+
+def _can_repeat(intention: Intention) -> bool:
+    """Whether a node can bring again what it brought: not a change of a part that it no longer knows."""
+    return not intention.out_of_step or intention.exposed_kind is RoundKind.FULL
 
 
 def _full(roll: Roll, changed: set[str], min_cohort: int) -> Start | Wait:

@@ -42,14 +42,17 @@ class Node:
     key: IdentityKey = field(default_factory=IdentityKey.generate)
     roster: Roster = field(default_factory=lambda: Roster({}))
     exposed: frozenset[str] = frozenset()
+    rebased: bool = False
     participant: Participant | None = None
     masks: tuple[Mask, ...] = ()
     refusal: RidgewayError | None = None
     bytes_moved: int = 0
 
     def join(self, terms: m.RoundTerms, min_cohort: int) -> Participant:
-        involvement = Involvement(self.owner, self.changed, ("law",), ("law",))
-        return Participant(self.key, terms, involvement, min_cohort, self.roster, self.entropy, self.exposed)
+        involvement = Involvement(self.owner, self.changed, ("law",) if self.changed else (), ("law",))
+        return Participant(
+            self.key, terms, involvement, min_cohort, self.roster, self.entropy, self.exposed, self.rebased
+        )
 
 
 @dataclass

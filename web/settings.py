@@ -110,14 +110,18 @@ def read_token(path: Path) -> AccessToken:
     """The token in a file that only its owner can read.
 
     Raises:
-        BadHttpSettings: there is none, it is too short, or others can read it.
+        BadHttpSettings: there is none, it is too short or too long, or others can read it.
     """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            secret = file.read(TOKEN_BYTES_MAX).decode("ascii").strip()
+            content = file.read(TOKEN_BYTES_MAX + 1)
     except OSError as error:
         raise BadHttpSettings(f"{path} cannot be read: {error.strerror}; check --http-token-file") from error
+    if len(content) > TOKEN_BYTES_MAX:
+        raise BadHttpSettings(f"{path} has more than {TOKEN_BYTES_MAX} bytes; write one with: openssl rand -hex 32")
+    try:
+        secret = content.decode("ascii").strip()
     except UnicodeDecodeError:
         raise BadHttpSettings(f"{path} holds no plain text; write one with: openssl rand -hex 32") from None
     if stat.S_IMODE(mode) & 0o077:

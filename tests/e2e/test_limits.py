@@ -29,7 +29,8 @@ from ridgeway.manifest import FeatureMap, Masking
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.router_artifact import decode_router
-from ridgeway.runtime import bystanders, channel_options
+from ridgeway.runtime import bystanders, channel_options, serving
+from ridgeway.runtime.local_socket import bind, connect
 from ridgeway.runtime.open_files import allow_open_files
 from ridgeway.sums import FederationSum
 
@@ -225,6 +226,19 @@ async def test_domains_are_bounded_for_an_owner_and_for_all(
     await alice.contribute("c", vector)
 
 
+async def test_contributions_are_bounded_in_number(coordinator: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(federation, "ENTRIES_MAX", 2)
+    mallory, alice = await coordinator.owner("mallory"), await coordinator.owner("alice")
+    vector = random_contribution(1, mallory.manifest)
+    for domain in ("a", "b"):
+        await mallory.contribute(domain, vector)
+    before = await coordinator.traceless()
+    async with refused(Code.RESOURCE_EXHAUSTED, "holds 2 contributions, its limit"):
+        await alice.contribute("law", vector)
+    assert await coordinator.traceless() == before
+    await mallory.contribute("a", random_contribution(2, mallory.manifest))
+
+
 def test_a_round_takes_no_more_domains_of_an_owner_than_it_may_have() -> None:
     check_domains([f"domain-{i}" for i in range(DOMAINS_PER_OWNER)])
     with pytest.raises(TooManyDomains):
@@ -328,6 +342,40 @@ def test_networks_of_callers(peer: str, network: str) -> None:
             return peer
 
     assert peer_network(Context()) == network
+
+
+# The end
+
+
+async def test_running_calls_have_a_moment_at_the_end_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "GRACE_S", 1.0)
+    cancelled = asyncio.Event()
+
+    async def answer(request: m.OwnerRequest, _: grpc.aio.ServicerContext) -> m.OwnerResponse:
+        try:
+            await asyncio.sleep({"quick": 0.3, "slow": 60.0}[request.owner])
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return m.OwnerResponse()
+
+    server = serving.Server({rpc.ADMINISTRATION: rpc.handlers(rpc.ADMINISTRATION, {rpc.EVICT: answer})}, [])
+    bound = bind(server.grpc, tmp_path, "socket")
+    await server.start()
+    async with connect(tmp_path, "socket") as channel, asyncio.timeout(10):
+        calls = [
+            asyncio.create_task(rpc.call(channel, rpc.EVICT, m.OwnerRequest(owner), timeout_s=30))
+            for owner in ("quick", "slow")
+        ]
+        await asyncio.sleep(0.1)
+        await server.stop()
+        await cancelled.wait()
+        assert await calls[0] == m.OwnerResponse()
+        with pytest.raises(grpc.aio.AioRpcError):
+            await calls[1]
+    bound.close()
 
 
 # Connections

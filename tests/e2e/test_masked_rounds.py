@@ -20,6 +20,8 @@ from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.coordinator.input_spool import InputSpool
 from ridgeway.manifest import FeatureMap, Manifest
+from ridgeway.node.round_state import RoundState
+from ridgeway.node.state import STATE_FILE, NodeState, write_setting
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.secagg.aggregator import Sum
@@ -261,6 +263,31 @@ async def test_a_node_restored_from_an_older_copy_is_put_right_by_a_full_round(t
         await asyncio.gather(*(change(tmp_path, name, nodes[name], 2) for name in ("beta", "gamma")))
         await expect_sum(coordinator, held(*nodes, edition={"alpha": 1, "beta": 2, "gamma": 2}))
         assert await what_it_waits_for(coordinator) == ""
+
+
+async def test_a_copy_from_the_midst_of_an_opened_round_says_what_to_do_and_that_helps(
+    tmp_path: Path, embedder: Path
+) -> None:
+    async with masked(tmp_path) as coordinator, AsyncExitStack() as stack:
+        nodes = {name: await home(tmp_path, embedder, name, stack) for name in ("beta", "gamma")}
+        alpha = nodes["alpha"] = NodeHome(tmp_path / "alpha", embedder)
+        async with daemon(alpha):
+            await asyncio.gather(*(join(tmp_path, coordinator, name, node) for name, node in nodes.items()))
+        # As if it had been copied when it had revealed its shares of an earlier round, whose end it does not know.
+        state = NodeState(alpha.data_dir / STATE_FILE)
+        with state.transaction() as connection:
+            write_setting(connection, "settled_round", "aa" * 32)
+        RoundState(state).reveals(set(nodes), m.RoundKind.INCREMENTAL)
+        state.close()
+        await stack.enter_async_context(daemon(alpha))
+        await alpha.until(lambda status: "new invitation" in status.last_error, 30)
+        await coordinator.administer(rpc.REVOKE, m.OwnerRequest("alpha"))
+        news = News()
+        again = asyncio.create_task(alpha.join(await coordinator.invite("alpha"), news=news))
+        await asyncio.gather(again, *(change(tmp_path, name, nodes[name]) for name in ("beta", "gamma")))
+        assert any("is forgotten, as you asked" in heard.detail for heard in news.heard)
+        await expect_sum(coordinator, held(*nodes, edition={"beta": 1, "gamma": 1}))
+        assert (await alpha.status()).last_error == ""
 
 
 async def test_a_coordinator_restored_from_an_older_copy_learns_the_sum_again(tmp_path: Path, embedder: Path) -> None:

@@ -2,13 +2,14 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ridgeway.crypto.payload_digest import CHUNK_BYTES, chunk_digests
 from ridgeway.protocol.admission import Admission, ConflictingRecord, StaleSequence, Standing, admit
 from ridgeway.protocol.backoff import Backoff
-from ridgeway.protocol.upload import UploadAssembly, UploadError
+from ridgeway.protocol.upload import DamagedChunk, UploadAssembly, UploadError
 
 records = st.lists(st.tuples(st.integers(1, 6), st.sampled_from([b"a", b"b"])), max_size=5)
 
@@ -38,13 +39,24 @@ def test_an_upload_completes_only_with_the_signed_bytes_in_order(length: int, se
     accepted = []
     for index, damaged in sends:
         data = pieces[index] if index < len(pieces) else b"?"
+        if damaged:
+            data = bytes([data[0] ^ 1]) + data[1:]
         try:
-            assembly.accept(index, bytes([data[0] ^ 1]) + data[1:] if damaged and data else data)
+            assembly.accept(index, data)
         except UploadError:
             continue
         accepted.append(data)
     assert accepted == pieces[: len(accepted)]
     assert assembly.complete == (accepted == pieces)
+
+
+def test_a_chunk_whose_bytes_are_not_those_that_were_signed_is_refused_and_not_counted() -> None:
+    assembly = UploadAssembly(3, chunk_digests(memoryview(b"abc")))
+    with pytest.raises(DamagedChunk):
+        assembly.accept(0, b"abd")
+    assert assembly.next_chunk == 0
+    assembly.accept(0, b"abc")
+    assert assembly.complete
 
 
 @given(st.lists(st.floats(0.0, 1.0, exclude_max=True), max_size=60))

@@ -2,7 +2,7 @@
 
 import time
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -10,7 +10,7 @@ from ridgeway.coordinator.rounds import Connection, Rounds
 from ridgeway.proto import messages as m
 from ridgeway.protocol.backoff import Backoff
 from ridgeway.secagg.aggregator import Orders, Phase
-from ridgeway.secagg.round_policy import ABSENT_S
+from ridgeway.secagg.round_policy import ABSENT_S, GATHER_S, Start
 
 
 def rounds() -> Any:
@@ -60,3 +60,31 @@ async def test_an_owner_is_not_asked_by_what_it_intended_before_a_full_round_lef
     assert order is not None
     assert order.situation == m.Situation(b"")
     assert unknowing.orders.empty()
+
+
+@pytest.mark.parametrize("state", [m.MemberState.LEFT, m.MemberState.EVICTED])
+async def test_whoever_is_no_member_any_more_and_still_in_the_sum_makes_a_full_round_due(state: m.MemberState) -> None:
+    """Found by seed 297 of the simulator: it left while a round with it was under way, and stayed in the sum."""
+    names, gone = ("alpha", "beta", "gamma"), "delta"
+    places = {name: SimpleNamespace(nonce=b"round 1") for name in (*names, gone)}
+    members = {name: SimpleNamespace(state=m.MemberState.ACTIVE) for name in names} | {
+        gone: SimpleNamespace(state=state)
+    }
+
+    async def exclusive(read: Any) -> Any:
+        return read()
+
+    federation: Any = SimpleNamespace(
+        ledger=SimpleNamespace(places=lambda: places),
+        membership=SimpleNamespace(members=members),
+        manifest=SimpleNamespace(min_cohort=3),
+    )
+    publisher: Any = SimpleNamespace(latest=None)
+    one: Any = Rounds(federation, cast(Any, exclusive), publisher)
+    one._intention_s -= GATHER_S
+    one._connections = {name: Connection(name) for name in names}
+    for connection in one._connections.values():
+        connection.intention = m.Intention(("law",), ("law",), settled_round=b"round 1")
+    assert await one._decided() == Start(m.RoundKind.FULL, frozenset(names))
+    del places[gone]
+    assert await one._decided() == Start(m.RoundKind.INCREMENTAL, frozenset(names))

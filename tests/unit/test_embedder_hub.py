@@ -252,6 +252,19 @@ def test_a_range_that_was_not_asked_for_is_not_taken(tmp_path: Path, server: Hub
     assert kept(tmp_path) == []
 
 
+@pytest.mark.parametrize("sizes", [True, False], ids=["listed", "asked"])
+def test_a_tokeniser_beyond_any_size_is_not_fetched(
+    tmp_path: Path, server: Hub, monkeypatch: pytest.MonkeyPatch, sizes: bool
+) -> None:
+    monkeypatch.setattr(hub, "LARGEST_SMALL_FILE_BYTES", 1000)
+    server.sizes = sizes
+    server.files["tokenizer.json"] = b" " * 2_000_000
+    with pytest.raises(EmbedderError, match=r"tokenizer\.json of tiny-org/tiny-model has 2000000 bytes, far too many"):
+        load_embedder(MODEL, cache_dir=tmp_path)
+    assert server.sent < 10_000
+    assert kept(tmp_path) == []
+
+
 def test_a_mirror_that_lists_no_sizes_is_asked_for_them(tmp_path: Path, server: Hub) -> None:
     server.sizes = False
     np.testing.assert_array_equal(load_embedder(MODEL, cache_dir=tmp_path).rows(np.arange(5)), MATRIX)

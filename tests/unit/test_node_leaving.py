@@ -52,3 +52,29 @@ async def test_whoever_joins_again_before_a_round_took_it_out_stays(agent: Agent
     assert list(agent.state.sources()) == ["law"]
     # Without masking the withdrawal may have arrived long ago, so it is sent again all the same.
     assert bool(agent.state.withdrawals()) is not agent.masked
+
+
+@pytest.mark.parametrize("agent", [Masking.REQUIRED], indirect=True)
+async def test_a_node_does_not_leave_while_a_round_is_open_that_may_have_put_it_into_the_sum(
+    agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by seed 297 of the simulator: it left, the round was committed, and what it had brought stayed for good."""
+    withdrawn: list[str] = []
+
+    class Delivery:
+        async def withdrawals(self, _: object) -> None:
+            withdrawn.extend(agent.state.withdrawals())
+
+        async def experts(self, *, again: bool) -> None:
+            """There are none."""
+
+    monkeypatch.setattr(agent_module.Agent, "delivery", lambda _: Delivery())
+    await agent.join(joining(tmp_path), lambda _: None)
+    agent.rounds.state.enter(b"n" * 32, {})
+    await agent.leave(EVERYTHING, lambda _: None)
+    await agent.settle()
+    assert withdrawn == []
+    assert not agent.state.last_committed()
+    agent.rounds.state.aborted()
+    await agent.settle()
+    assert withdrawn == [EVERYTHING]

@@ -24,16 +24,20 @@ def rounds(tmp_path: Path) -> Iterator[Rounds]:
     state.close()
 
 
-async def test_shares_leave_only_after_it_is_written_that_they_may_have_opened_the_round(rounds: Rounds) -> None:
+@pytest.mark.parametrize("exposes", [OWNERS, frozenset()])
+async def test_shares_leave_only_after_it_is_written_that_they_may_have_opened_the_round(
+    rounds: Rounds, exposes: frozenset[str]
+) -> None:
+    """Of a round to which we bring nothing there is nothing to remember."""
     written: list[frozenset[str]] = []
 
     async def write(_: m.RoundReply) -> None:
         written.append(rounds.state.exposed)
 
-    participant: Any = SimpleNamespace(survivors=OWNERS, reveal=lambda _: m.Revelation())
+    participant: Any = SimpleNamespace(exposes=exposes, reveal=lambda _: m.Revelation())
     engaged = Engagement(TERMS, participant, Part(TERMS.kind, Parts({}, {})))
     call: Any = SimpleNamespace(write=write)
     standing: Any = SimpleNamespace()
     await rounds._step(call, m.RoundOrder(agreements=m.Agreements(), nonce=TERMS.nonce), engaged, standing)
-    assert written == [OWNERS]
-    assert rounds.state.exposed_kind is m.RoundKind.INCREMENTAL
+    assert written == [exposes]
+    assert rounds.state.exposed_kind is (m.RoundKind.INCREMENTAL if exposes else m.RoundKind.UNSPECIFIED)

@@ -233,6 +233,22 @@ def test_a_row_of_csv_without_an_end_fills_no_memory(
     assert peak < 16 * limit
 
 
+def test_a_json_array_beyond_the_bound_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "ARRAY_BYTES_MAX", 1 << 20)
+    path = tmp_path / "prompts.json.gz"
+    path.write_bytes(gzip.compress(b"[" + b'"w1 w2",' * (4 << 20) + b'"w3"]'))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadPromptLine, match="larger than 1 MiB; convert it to JSON Lines"):
+            list(read_prompts(PromptSource(str(path))))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 << 20
+    path.write_bytes(gzip.compress(b'["w1 w2", "w3"]'))
+    assert list(read_prompts(PromptSource(str(path)))) == ["w1 w2", "w3"]
+
+
 @pytest.mark.parametrize("location", ["", "~nobody-of-this-name/prompts", "x" * 5000, "a\0b", "*\0"])
 def test_locations_that_cannot_be_looked_up(location: str) -> None:
     with pytest.raises(NoSuchPrompts):

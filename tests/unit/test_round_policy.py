@@ -1,5 +1,7 @@
 """Which rounds start, with whom, and what the owners wait for otherwise."""
 
+from dataclasses import replace
+
 import pytest
 
 from ridgeway.proto.messages import Intention, RoundKind
@@ -94,3 +96,12 @@ def test_an_opened_round_is_run_again_with_the_same_owners_first() -> None:
     assert "run again with c" in waits(decide(roll(without), 3))
     # Nobody can hold up all others by saying so.
     assert decide(roll(without, exposed_s=ABSENT_S), 3) == Start(RoundKind.INCREMENTAL, frozenset("abd"))
+
+
+def test_an_opened_round_that_its_owner_cannot_run_again_holds_up_nobody() -> None:
+    """Found by seed 1399 of the simulator: it was called again and again, and its owner refused each time."""
+    lost = Intention(("law",), ("law",), out_of_step=True, exposed=("a", "b", "c"), exposed_kind=RoundKind.INCREMENTAL)
+    connected = {"a": lost, "b": CHANGE, "c": CHANGE, "d": IDLE}
+    assert decide(roll(connected, "abcd"), 3) == Start(RoundKind.FULL, frozenset("abcd"))
+    whole = {"a": replace(lost, exposed_kind=RoundKind.FULL)}
+    assert decide(roll(connected | whole, "abcd"), 3) == Start(RoundKind.FULL, frozenset("abc"))

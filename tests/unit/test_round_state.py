@@ -53,3 +53,51 @@ def test_what_was_revealed_is_remembered_until_a_round_is_committed(state: NodeS
     rounds.enter(b"o" * 32, {"law": rounds.next_parts().wanted["law"]})
     rounds.committed()
     assert rounds.exposed == frozenset()
+
+
+def exposed(state: NodeState, kind: RoundKind, *, committed_before: bool) -> RoundState:
+    """A node that has revealed its shares of a round that came to nothing."""
+    rounds = RoundState(state)
+    if committed_before:
+        state.committed(prepared(state))
+    rounds.enter(b"n" * 32, {"law": prepared(state)})
+    rounds.reveals({"alpha", "beta", "gamma"}, kind)
+    rounds.aborted()
+    return rounds
+
+
+@pytest.mark.parametrize(
+    ("kind", "bound"), [(RoundKind.INCREMENTAL, True), (RoundKind.FULL, False)], ids=["change", "whole"]
+)
+def test_a_node_that_no_longer_knows_its_part_cannot_bring_the_same_change_again(
+    state: NodeState, kind: RoundKind, bound: bool
+) -> None:
+    """Found by seed 1399 of the simulator: a copy from the midst of a round took part in nothing, and said nothing."""
+    rounds = exposed(state, kind, committed_before=True)
+    assert rounds.bound == ""
+    assert rounds.compare(b"o" * 32)
+    assert rounds.out_of_step
+    assert ("revoke this owner and to send a new invitation" in rounds.bound) is bound
+
+
+@pytest.mark.parametrize("committed_before", [True, False])
+def test_what_is_brought_again_is_the_same_only_if_what_it_was_a_change_of_is_still_there(
+    state: NodeState, committed_before: bool
+) -> None:
+    rounds = exposed(state, RoundKind.INCREMENTAL, committed_before=committed_before)
+    rounds.compare(b"o" * 32)
+    assert rounds.compare(b"")
+    assert (rounds.rebased, bool(rounds.bound)) == (committed_before, committed_before)
+    assert rounds.exposed == {"alpha", "beta", "gamma"}
+    # Another round that may be opened is of what we bring now.
+    rounds.enter(b"p" * 32, {})
+    rounds.reveals({"alpha", "delta", "epsilon"}, RoundKind.INCREMENTAL)
+    assert not rounds.rebased
+
+
+def test_only_the_owner_forgets_a_round_that_may_have_been_opened(state: NodeState) -> None:
+    rounds = exposed(state, RoundKind.INCREMENTAL, committed_before=True)
+    rounds.compare(b"o" * 32)
+    rounds.forget_exposed()
+    assert (rounds.exposed, rounds.bound, rounds.out_of_step) == (frozenset(), "", True)
+    assert state.reads("SELECT * FROM round_targets") == []

@@ -166,6 +166,31 @@ def test_a_round_that_differs_by_one_owner_from_an_opened_one(opened: str, refus
     assert all(isinstance(node.refusal, TellingDifference) == refused for node in nodes)
 
 
+@pytest.mark.parametrize(("idle", "refused"), [(2, True), (0, False)])
+def test_idle_owners_do_not_hide_who_is_missing_from_an_opened_round(idle: int, refused: bool) -> None:
+    """They bring zeros to both sums: the difference would be the change of the one who is missing, and nothing else."""
+    nodes = some_nodes(5)
+    for node in nodes[:idle]:
+        node.changed = False
+    for node in nodes:
+        node.exposed = frozenset({"gone", *(other.owner for other in nodes[2:])})
+    total = Rehearsal(nodes).run()
+    assert (total is None) == refused
+    assert all(isinstance(node.refusal, TellingDifference) == refused for node in nodes)
+
+
+@pytest.mark.parametrize(("others", "refused"), [(0, True), (1, True), (2, False)])
+def test_who_brings_another_vector_than_to_an_opened_round_is_one_of_those_who_differ(
+    others: int, refused: bool
+) -> None:
+    """The aggregator says that it holds nothing of a node any more; the same owners again would show what it held."""
+    nodes = some_nodes(6)
+    nodes[0].rebased = True
+    nodes[0].exposed = frozenset(node.owner for node in nodes[: 6 - others])
+    Rehearsal(nodes).run()
+    assert isinstance(nodes[0].refusal, TellingDifference) == refused
+
+
 def survivors_seen(lists: dict[str, list[int]], size: int) -> Tamper:
     def tamper(owner: str, order: m.RoundOrder) -> m.RoundOrder:
         if order.survivors is None or owner not in lists:

@@ -61,6 +61,16 @@ def test_a_weak_token_is_refused_without_showing_it(text: str, mode: int, senten
     assert SECRET not in str(refused.value)
 
 
+def test_a_token_s_file_is_read_up_to_its_bound_and_no_token_is_cut(tmp_path: Path) -> None:
+    longest = "x" * settings.TOKEN_BYTES_MAX
+    read = read_settings("localhost:1", token_file(tmp_path, longest), None, None)
+    assert read.token is not None
+    assert read.token.matches(longest)
+    for text in (longest + "y", longest + "\n" * 2, "\n" * (1 << 20) + longest):
+        with pytest.raises(BadHttpSettings, match="more than 4096 bytes"):
+            read_settings("localhost:1", token_file(tmp_path, text), None, None)
+
+
 def test_a_missing_token_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadHttpSettings, match="nowhere cannot be read"):
         read_settings("localhost:1", tmp_path / "nowhere", None, None)

@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from running import until
 from web_running import site
 
+from ridgeway.web.access import SESSION_S
 from ridgeway.web.errors import CannotTry
 from ridgeway.web.limits import Limits
 from ridgeway.web.settings import AccessToken, HttpSettings
@@ -143,7 +144,7 @@ async def test_a_browser_logs_in_and_keeps_no_token() -> None:
         assert (status, headers["Location"]) == (303, "/")
         cookie = headers["Set-Cookie"]
         assert SECRET not in cookie
-        assert all(part in cookie for part in ("HttpOnly", "SameSite=Strict"))
+        assert all(part in cookie for part in ("HttpOnly", "SameSite=Strict", f"Max-Age={SESSION_S};"))
         name, _, value = cookie.partition(";")[0].partition("=")
         assert (await visited.ask("api/status", headers={"Cookie": f"{name}={value}"}))[0] == 200
         assert (await visited.ask("api/status", headers={"Cookie": f"{name}={value[:-1]}0"}))[0] == 401
