@@ -96,7 +96,7 @@ class Peer:
             self._transfers,
             self._roster,
             self._post,
-            self._beliefs.retransmissions,
+            self._beliefs.record_retransmissions,
         )
         self._divergence = Divergence(self._post, parameters)
         self._exchange = Exchange(
@@ -217,6 +217,7 @@ class Peer:
         bucket = self._frames.setdefault(member.name, TokenBucket(FRAMES_PER_S, FRAMES_BURST))
         if frame.format_version != FRAME_VERSION or not (solicited or bucket.take(now_s)):
             return
+        member.heard_s = now_s
         try:
             check_frame(frame)
             for update in frame.updates:

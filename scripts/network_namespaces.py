@@ -37,10 +37,12 @@ class Network:
     Attributes:
         names: of the namespaces, one for each process.
         addresses: their IPv4 addresses.
+        carrier: the process that carries the packets, which costs time on the processor too.
     """
 
     names: tuple[str, ...]
     addresses: tuple[str, ...]
+    carrier: int
 
 
 def permitted() -> bool:
@@ -74,9 +76,11 @@ def network(count: int, delay_ms: float, loss_percent: float) -> Iterator[Networ
             target=_forward, args=(tunnels, delay_ms / 1000, loss_percent / 100), daemon=True
         )
         forwarder.start()
-        yield Network(names, addresses)
-        forwarder.terminate()
-        forwarder.join()
+        try:
+            yield Network(names, addresses, forwarder.pid or 0)
+        finally:
+            forwarder.terminate()
+            forwarder.join()
     finally:
         for tunnel in tunnels:
             os.close(tunnel)
