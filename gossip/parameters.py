@@ -15,10 +15,10 @@ class Parameters:
         probe_interval_s: between probes, each of the next peers of a shuffled ring.
         probe_nodes: so many of them. memberlist: 1; with 2 a dead one of 100 peers is found a second sooner in the
             worst case, for some 400 bytes a second.
-        probe_timeout_s: until a direct probe counts as unanswered and others are asked to probe; they are asked again
-            after as long, others each time, while the probe lasts.
-        probe_repeat_s: between repetitions of a direct probe that is not answered. memberlist: none; so half of all
-            messages may be lost and yet few who live are suspected.
+        probe_timeout_s: until a direct probe counts as unanswered and others are asked to probe; while the probe
+            lasts others are asked again after twice as long, four times, ...
+        probe_repeat_s: until a direct probe that is not answered is repeated, then after twice as long, and so on.
+            memberlist: never; so half of all messages may be lost and yet few who live are suspected.
         nack_timeout_s: until one of them says that it got no answer either. memberlist: the probe's timeout, 0.5; a
             nack that comes after the verdict would say nothing.
         indirect_checks: so many others.

@@ -2,8 +2,8 @@
 
 Every member is probed within one turn of the ring (section 4.3 of the SWIM paper). Helpers that got no answer either
 say so (Lifeguard's nack): missing nacks mean that the fault may lie with the prober, who then waits longer for answers.
-The rhythm stays: a probe that waits does not hold up the next ones, and it asks again meanwhile, so that a network that
-loses half of all messages makes neither the living suspect nor the dead last long."""
+A probe that waits asks again, so that a network that loses half of all messages makes neither the living suspect nor
+the dead last long."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -45,10 +45,21 @@ class _Relay:
 
 
 class Probing:
-    """Probes a few peers at a time, answers others' probes, and probes for them."""
+    """Probes a few peers at a time, answers others' probes, and probes for them.
+
+    Args:
+        busy: whether a chunk should be on its way from a member.
+    """
 
     def __init__(
-        self, roster: Roster, beliefs: Beliefs, post: Post, timers: Timers, draw: Draw, parameters: Parameters
+        self,
+        roster: Roster,
+        beliefs: Beliefs,
+        post: Post,
+        timers: Timers,
+        draw: Draw,
+        parameters: Parameters,
+        busy: Callable[[Member], bool],
     ) -> None:
         self._roster = roster
         self._beliefs = beliefs
@@ -56,6 +67,7 @@ class Probing:
         self._timers = timers
         self._draw = draw
         self._parameters = parameters
+        self._busy = busy
         self._ring: list[str] = []
         self._urgent: OrderedDict[str, None] = OrderedDict()
         self._number = 0
@@ -102,7 +114,7 @@ class Probing:
             target = self._next_target()
             if target is not None:
                 self._ping(target, now_s)
-        self._timers.at(now_s + self._parameters.probe_interval_s, self._begin)
+        self._timers.at(now_s + self._beliefs.awareness.scaled(self._parameters.probe_interval_s), self._begin)
 
     def _ping(self, target: Member, now_s: float) -> None:
         until_s = now_s + self._beliefs.awareness.scaled(self._parameters.probe_interval_s)
@@ -116,11 +128,14 @@ class Probing:
     def _while_unanswered(
         self, probe: _Probe, now_s: float, every_s: float, ask: Callable[[_Probe, Member], None]
     ) -> None:
+        """Ask again after some time, and each time after twice as long: a network that is overloaded is not helped by
+        more of the same."""
+
         def again(now_s: float) -> None:
             target = self._roster.get(probe.target)
             if probe.number in self._probes and target is not None and now_s < probe.until_s:
                 ask(probe, target)
-                self._timers.at(now_s + every_s, again)
+                self._while_unanswered(probe, now_s, 2 * every_s, ask)
 
         self._timers.at(now_s + every_s, again)
 
@@ -153,11 +168,13 @@ class Probing:
             probe.helpers[helper.name] = self._post.now_s
             self._post.send(helper, probe=PeerProbe(ProbeKind.INDIRECT_PING, probe.number, probe.target))
 
-    def _give_up(self, probe: _Probe, _: float) -> None:
-        if self._probes.pop(probe.number, None) is None:
+    def _give_up(self, probe: _Probe, now_s: float) -> None:
+        target = self._roster.get(probe.target)
+        # A stream that carries a chunk just now has answers, or our question, waiting behind it.
+        excused = target is None or self._busy(target) or target.served_until_s > now_s
+        if self._probes.pop(probe.number, None) is None or excused:
             return
         self._beliefs.awareness.apply(self._missing_nacks(probe))
-        target = self._roster.get(probe.target)
         if target is not None:
             self._beliefs.suspect(target)
 

@@ -22,6 +22,7 @@ class Member:
         holds_version: it holds everything that our set of records held at this version.
         in_step: its last digest had our root.
         heard_s: when a frame came from it last.
+        served_until_s: until when a chunk that it asked for may fill our stream to it.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Member:
     holds_version: int = 0
     in_step: bool = False
     heard_s: float = float("-inf")
+    served_until_s: float = float("-inf")
 
 
 class Roster:

@@ -160,11 +160,10 @@ def main() -> None:
     print(f"{chosen.peers} processes, {chosen.delay_ms:g} ms and {chosen.loss_percent:g} % loss each way")
     print(f"from the last join's return to equal digests and routers: {found['equal_s']:.1f} s (goal {GOAL_S:g})")
     print(f"the last join itself: {found['last_join_s']:.1f} s; all before it: {found['joins_s']:.1f} s")
-    print(
-        f"processor seconds meanwhile: peers {found['peers_processor_s']:.1f} (before it "
-        f"{found['peers_processor_before_s']:.1f}), who carries packets {found['carrier_processor_s']:.1f}, this script "
-        f"{found['own_processor_s']:.1f}; load of the machine {found['load']:.1f} on {os.cpu_count()} cores"
-    )
+    print(f"processor seconds meanwhile, all peers: {found['peers_processor_s']:.1f}")
+    print(f"  before it, all peers: {found['peers_processor_before_s']:.1f}")
+    print(f"  who carries the packets: {found['carrier_processor_s']:.1f}; this script: {found['own_processor_s']:.1f}")
+    print(f"load of the machine: {found['load']:.1f} on {os.cpu_count()} cores")
     print(f"the largest process: {found['largest_process_mb']:.0f} MB")
 
 
