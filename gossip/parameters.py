@@ -17,8 +17,9 @@ class Parameters:
             worst case, for some 400 bytes a second.
         probe_timeout_s: until a direct probe counts as unanswered and others are asked to probe; while the probe
             lasts others are asked again after twice as long, four times, ...
-        probe_repeat_s: until a direct probe that is not answered is repeated, then after twice as long, and so on.
-            memberlist: never; so half of all messages may be lost and yet few who live are suspected.
+        probe_repeat_s: between repetitions of a direct probe that is not answered.
+        probe_repeats: so many of them at most. memberlist: none; so half of all messages may be lost and yet few who
+            live are suspected.
         nack_timeout_s: until one of them says that it got no answer either. memberlist: the probe's timeout, 0.5; a
             nack that comes after the verdict would say nothing.
         indirect_checks: so many others.
@@ -48,6 +49,7 @@ class Parameters:
     probe_nodes: int = 2
     probe_timeout_s: float = 0.5
     probe_repeat_s: float = 0.2
+    probe_repeats: int = 8
     nack_timeout_s: float = 0.3
     indirect_checks: int = 3
     suspicion_checks: int = 3

@@ -121,26 +121,38 @@ class Probing:
         probe = _Probe(self._next_number(), target.name, until_s)
         self._probes[probe.number] = probe
         self._post.send(target, probe=PeerProbe(ProbeKind.PING, probe.number))
-        self._while_unanswered(probe, now_s, self._parameters.probe_repeat_s, self._ping_again)
-        self._while_unanswered(probe, now_s, self._parameters.probe_timeout_s, self._ask_others)
+        self._repeat(probe, now_s, self._parameters.probe_repeats)
+        self._ask_later(probe, now_s, self._parameters.probe_timeout_s)
         self._timers.at(until_s, lambda now: self._give_up(probe, now))
 
-    def _while_unanswered(
-        self, probe: _Probe, now_s: float, every_s: float, ask: Callable[[_Probe, Member], None]
-    ) -> None:
-        """Ask again after some time, and each time after twice as long: a network that is overloaded is not helped by
-        more of the same."""
+    def _waits(self, probe: _Probe, now_s: float) -> Member | None:
+        """Whom a probe still waits for; None if it is over."""
+        over = probe.number not in self._probes or now_s >= probe.until_s
+        return None if over else self._roster.get(probe.target)
+
+    def _repeat(self, probe: _Probe, now_s: float, left: int) -> None:
+        """Ping again a few times."""
 
         def again(now_s: float) -> None:
-            target = self._roster.get(probe.target)
-            if probe.number in self._probes and target is not None and now_s < probe.until_s:
-                ask(probe, target)
-                self._while_unanswered(probe, now_s, 2 * every_s, ask)
+            target = self._waits(probe, now_s)
+            if target is not None:
+                self._post.send(target, probe=PeerProbe(ProbeKind.PING, probe.number))
+                self._repeat(probe, now_s, left - 1)
 
-        self._timers.at(now_s + every_s, again)
+        if left > 0:
+            self._timers.at(now_s + self._parameters.probe_repeat_s, again)
 
-    def _ping_again(self, probe: _Probe, target: Member) -> None:
-        self._post.send(target, probe=PeerProbe(ProbeKind.PING, probe.number))
+    def _ask_later(self, probe: _Probe, now_s: float, delay_s: float) -> None:
+        """Ask others, and once more after twice as long, and so on: a network that is overloaded is not helped by more
+        of the same."""
+
+        def ask(now_s: float) -> None:
+            target = self._waits(probe, now_s)
+            if target is not None:
+                self._ask_others(probe, target)
+                self._ask_later(probe, now_s, 2 * delay_s)
+
+        self._timers.at(now_s + delay_s, ask)
 
     def _next_target(self) -> Member | None:
         probed = {probe.target for probe in self._probes.values()}
