@@ -9,6 +9,7 @@ membership."""
 import hashlib
 import math
 import struct
+from collections.abc import Callable
 
 from ridgeway.crypto.labels import GOSSIP_PEERS
 from ridgeway.gossip.awareness import Awareness
@@ -31,11 +32,13 @@ class Beliefs:
     Attributes:
         incarnation: our own.
         awareness: our local health.
+        on_accusation: told of a member whom others suspect, as soon as we hear of it.
     """
 
     def __init__(self, roster: Roster, news: News, post: Post, timers: Timers, parameters: Parameters) -> None:
         self.incarnation = 0
         self.awareness = Awareness(parameters.awareness_max_multiplier)
+        self.on_accusation: Callable[[Member], None] = lambda _: None
         self._roster = roster
         self._news = news
         self._post = post
@@ -59,6 +62,8 @@ class Beliefs:
         theirs, ours = (update.incarnation, update.state), (member.incarnation, member.state)
         if theirs > ours:
             self._believe(member, update.state, update.incarnation, update.accuser)
+            if update.state is PeerState.SUSPECT:
+                self.on_accusation(member)
         elif theirs == ours and update.state is PeerState.SUSPECT:
             self._confirm(member, update.accuser)
 
@@ -89,8 +94,15 @@ class Beliefs:
         return (PeerUpdate(self._roster.name, PeerState.ALIVE, self.incarnation), *updates)[:SYNC_UPDATES_MAX]
 
     def retransmissions(self) -> int:
-        """How often a piece of news, or a fresh record, is told."""
-        return self._parameters.retransmit_mult * math.ceil(math.log10(len(self._roster) + 2))
+        """How often a piece of news is told."""
+        return self._parameters.retransmit_mult * self._generations()
+
+    def record_retransmissions(self) -> int:
+        """How often a fresh record is told."""
+        return self._parameters.record_retransmit_mult * self._generations()
+
+    def _generations(self) -> int:
+        return math.ceil(math.log10(len(self._roster) + 2))
 
     def _hear_of_ourselves(self, update: PeerUpdate) -> None:
         if update.incarnation > self.incarnation + INCARNATION_STEP_MAX:
@@ -135,7 +147,13 @@ class Beliefs:
     def _await_end(self, name: str, suspicion: Suspicion) -> None:
         def end(now_s: float) -> None:
             member = self._roster.get(name)
-            if member is not None and self._suspicions.get(name) is suspicion and now_s >= suspicion.ends_s:
+            if member is None or self._suspicions.get(name) is not suspicion:
+                return
+            # Whom we hear ourselves is not dead, whoever says so.
+            suspicion.postpone(member.heard_s)
+            if now_s < suspicion.ends_s:
+                self._await_end(name, suspicion)
+            else:
                 self._believe(member, PeerState.DEAD, member.incarnation, self._roster.name)
 
         self._timers.at(suspicion.ends_s, end)

@@ -54,16 +54,22 @@ REFUSED_MAX = 4096
 # Payloads.
 # Records whose payload is awaited; each takes a kilobyte.
 PENDING_MAX = 4096
-# Payloads fetched at once, and chunks on their way: 4 MiB in memory at most, enough to fill 300 Mbit/s at 100 ms.
-TRANSFERS_MAX = 8
-CHUNKS_IN_FLIGHT_MAX = 8
+# Payloads fetched at once, and chunks on their way: 16 MiB in memory at most. TCP that loses one packet in ten carries
+# some 80 kB/s at 100 ms, so only many streams at once fill a line.
+TRANSFERS_MAX = 32
+CHUNKS_IN_FLIGHT_MAX = 32
 # Of one peer, so that a slow one does not hold up the others.
 CHUNKS_IN_FLIGHT_PER_PEER_MAX = 2
 # Peers remembered as holding one payload.
 SOURCES_MAX = 8
-# A chunk is awaited for a second and its time at 1 Mbit/s, 5 s if it has 512 KiB; twice as long after four losses.
+# A chunk is awaited for a second and its time at 0.5 Mbit/s, 9 s if it has 512 KiB; or, once its peer has sent chunks,
+# for a second and twice the time at their pace; twice as long after four losses.
 CHUNK_PATIENCE_S = 1.0
-CHUNK_BYTES_PER_S = 128 * 1024
+CHUNK_BYTES_PER_S = 64 * 1024
+# A peer's pace rises at once and falls by so much of the difference with each chunk.
+PACE_FALL = 0.125
+# Chunks that did not come in time and may still come, remembered for the pace.
+LATE_MAX = 64
 CHUNK_TIMEOUT_MAX_S = 60.0
 # A peer that said it does not hold a payload is not asked again for so long.
 ABSENCE_S = 2.0

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ridgeway.crypto.payload_digest import CHUNK_BYTES
 from ridgeway.gossip import events as ev
 from ridgeway.gossip.beliefs import Beliefs
 from ridgeway.gossip.divergence import Divergence
@@ -14,6 +15,8 @@ from ridgeway.gossip.frame_check import ImproperFrame, check_frame
 from ridgeway.gossip.intake import Intake
 from ridgeway.gossip.judging import InvalidRecord, Judge
 from ridgeway.gossip.limits import (
+    CHUNK_BYTES_PER_S,
+    CHUNK_PATIENCE_S,
     CHUNKS_SERVED_BURST,
     CHUNKS_SERVED_PER_S,
     FRAME_VERSION,
@@ -90,15 +93,17 @@ class Peer:
         self._draw, self._parameters = draw, parameters
         self._records = RecordSet(restored.held)
         self._beliefs = Beliefs(self._roster, self._news, self._post, self._timers, parameters)
-        self._probing = Probing(self._roster, self._beliefs, self._post, self._timers, draw, parameters)
         self._transfers = Transfers(self._roster, self._post, self._timers, draw, self._offend)
+        self._probing = Probing(
+            self._roster, self._beliefs, self._post, self._timers, draw, parameters, self._transfers.busy
+        )
         self._intake = Intake(
             judge,
             self._records,
             self._transfers,
             self._roster,
             self._post,
-            self._beliefs.retransmissions,
+            self._beliefs.record_retransmissions,
         )
         self._divergence = Divergence(self._post, parameters)
         self._exchange = Exchange(
@@ -219,6 +224,7 @@ class Peer:
         bucket = self._frames.setdefault(member.name, TokenBucket(FRAMES_PER_S, FRAMES_BURST))
         if frame.format_version != FRAME_VERSION or not (solicited or bucket.take(now_s)):
             return
+        member.heard_s = now_s
         try:
             check_frame(frame)
             for update in frame.updates:
@@ -247,6 +253,7 @@ class Peer:
             if not self._records.holds_payload(place.payload_digest):
                 self._post.send(member, chunk_absence=ChunkAbsence(place.payload_digest))
             elif bucket.take(self._post.now_s):
+                member.served_until_s = self._post.now_s + CHUNK_PATIENCE_S + CHUNK_BYTES / CHUNK_BYTES_PER_S
                 self._post.add(SendChunk(member.name, place.payload_digest, place.index))
 
     def _frame_malformed(self, event: ev.FrameMalformed) -> None:

@@ -21,6 +21,8 @@ class Member:
         accuser: the first who suspected it, or who found it dead; empty if alive.
         holds_version: it holds everything that our set of records held at this version.
         in_step: its last digest had our root.
+        heard_s: when a frame came from it last.
+        served_until_s: until when a chunk that it asked for may fill our stream to it.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Member:
     accuser: str = ""
     holds_version: int = 0
     in_step: bool = False
+    heard_s: float = float("-inf")
+    served_until_s: float = float("-inf")
 
 
 class Roster:

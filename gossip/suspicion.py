@@ -14,7 +14,7 @@ class Suspicion:
     """A suspicion against one peer.
 
     Attributes:
-        started_s: when it came up here.
+        started_s: when it came up here, or when the peer was heard last.
         incarnation: of the peer, that it is about.
         shortest_s: its duration with enough independent accusers.
         longest_s: with one.
@@ -47,6 +47,10 @@ class Suspicion:
             return False
         self.accusers.append(accuser)
         return True
+
+    def postpone(self, heard_s: float) -> None:
+        """It gave a sign of life: from then on it has the whole time again to refute."""
+        self.started_s = max(self.started_s, heard_s)
 
     @property
     def ends_s(self) -> float:

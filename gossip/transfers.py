@@ -14,7 +14,6 @@ from ridgeway.gossip.effects import Abandon, CompletePayload, Expect, StoreChunk
 from ridgeway.gossip.frame_check import ImproperFrame
 from ridgeway.gossip.limits import (
     ABSENCE_S,
-    CHUNK_BYTES_PER_S,
     CHUNK_PATIENCE_S,
     CHUNK_TIMEOUT_MAX_S,
     CHUNKS_IN_FLIGHT_MAX,
@@ -24,6 +23,7 @@ from ridgeway.gossip.limits import (
     SOURCES_MAX,
     TRANSFERS_MAX,
 )
+from ridgeway.gossip.paces import Paces
 from ridgeway.gossip.post import Post
 from ridgeway.gossip.record import Entry, Payload
 from ridgeway.gossip.roster import Member, Roster
@@ -84,6 +84,7 @@ class Transfers:
         self._pending: dict[str, Entry] = {}
         self._sorted: list[tuple[bytes, bytes]] | None = []
         self._in_flight: dict[str, int] = {}
+        self._paces = Paces()
 
     def get(self, key: str) -> Entry | None:
         """The entry under a key whose payload is awaited."""
@@ -174,6 +175,7 @@ class Transfers:
         Raises:
             ImproperFrame: it is not the chunk that was signed.
         """
+        self._paces.arrived(member.name, chunk.payload_digest, chunk.index, len(chunk.data), self._post.now_s)
         transfer = self._transfers.get(chunk.payload_digest)
         if transfer is None or not (chunk.index in transfer.asked or chunk.index in transfer.missing):
             return
@@ -211,6 +213,7 @@ class Transfers:
 
     def lost(self, member: Member) -> None:
         """No stream with a peer stands any more: what it was asked for will not come."""
+        self._paces.forget(member.name)
         if self._in_flight.get(member.name):
             for transfer in self._transfers.values():
                 self._put_back(transfer, member.name)
@@ -238,9 +241,10 @@ class Transfers:
                 self._post.send(member, chunk_request=ChunkRequest(tuple(places)))
 
     def _ask(self, transfer: _Transfer, index: int, source: str) -> None:
-        usual_s = CHUNK_PATIENCE_S + transfer.payload.chunk_length(index) / CHUNK_BYTES_PER_S
+        usual_s = CHUNK_PATIENCE_S + self._paces.expected_s(source, transfer.payload.chunk_length(index))
         patience_s = min(CHUNK_TIMEOUT_MAX_S, usual_s * 2.0 ** min(transfer.losses // 4, 10))
         asked = transfer.asked[index] = _Asked(source, self._post.now_s + patience_s)
+        self._paces.asked(source, transfer.payload.digest, index, self._post.now_s)
         self._in_flight[source] = self._in_flight.get(source, 0) + 1
 
         def overdue(_: float) -> None:
@@ -249,6 +253,10 @@ class Transfers:
                 self._not_from(transfer, source)
 
         self._timers.at(asked.until_s, overdue)
+
+    def busy(self, member: Member) -> bool:
+        """Whether a chunk that we asked of a peer should be on its way: what it says waits behind that."""
+        return bool(self._in_flight.get(member.name))
 
     def _await_hope(self, transfer: _Transfer) -> None:
         def look(now_s: float) -> None:
@@ -270,6 +278,9 @@ class Transfers:
             and self._linked(name)
             and self._in_flight.get(name, 0) < CHUNKS_IN_FLIGHT_PER_PEER_MAX
         ]
+        # A stream carries one chunk after another: whose stream is free comes first.
+        least = min((self._in_flight.get(name, 0) for name in usable), default=0)
+        usable = [name for name in usable if self._in_flight.get(name, 0) == least]
         return self._draw.sample(usable, 1)[0] if usable else None
 
     def _of(self, entry: Entry) -> _Transfer:

@@ -43,6 +43,8 @@ PARALLEL_DIMENSION = 1000
 PATIENCE_S = 20.0
 CLOCK_LOOK_S = 300.0
 GATHER_S = 0.1
+# A sum of which parts are just arriving is not worth solving; but nobody waits for long for a router.
+GATHER_MAX_S = 3.0
 PAUSE_S = 1.0
 
 
@@ -106,8 +108,7 @@ class MembershipRun:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="solver") as solver:
             while True:
                 await self._stale.wait()
-                # What comes within a moment is solved together; a busy machine gathers for longer.
-                await asyncio.sleep(max(GATHER_S, 2 * took_s))
+                await self._gather(took_s)
                 self._stale.clear()
                 wanted, began_s = self._wanted(), time.monotonic()
                 try:
@@ -120,6 +121,14 @@ class MembershipRun:
                     continue
                 await self._publish(solved)
                 took_s = time.monotonic() - began_s
+
+    async def _gather(self, took_s: float) -> None:
+        """What comes within a moment is solved together; a busy machine gathers for longer, and so does one that is
+        fetching payloads."""
+        until_s = time.monotonic() + max(GATHER_MAX_S, 4 * took_s)
+        await asyncio.sleep(max(GATHER_S, 2 * took_s))
+        while self.engine.machine.pending() and time.monotonic() < until_s:
+            await asyncio.sleep(GATHER_S)
 
     def _wanted(self) -> Wanted:
         roster = self.engine.roster

@@ -8,11 +8,13 @@ the digest of the sum that the contributors' own files add up to, and one router
 import argparse
 import asyncio
 import json
+import os
 import resource
 import signal
 import sys
 import tempfile
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +31,7 @@ PORT = 7443
 GOAL_S = 15.0
 WAIT_S = 300.0
 JOINS_AT_ONCE = 6
+LOOK_S = 0.1
 
 
 @dataclass(slots=True)
@@ -53,6 +56,36 @@ class SpreadPeers(LocalPeers):
         await asyncio.gather(*(self.processes[owner].ready() for owner in owners))
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something was done, and what that had cost until then.
+
+    Attributes:
+        at_s: on the clock.
+        peers_s: of processor time of all peers.
+        carrier_s: of whoever carries their packets.
+        own_s: of whoever looks at them.
+    """
+
+    at_s: float
+    peers_s: float
+    carrier_s: float
+    own_s: float
+
+
+def processor_s(process: int) -> float:
+    """Seconds on the processor of one process and all its threads."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def moment(peers: SpreadPeers) -> Moment:
+    """Now."""
+    assert peers.network
+    spent_s = sum(processor_s(process.child.pid) for process in peers.processes.values())
+    return Moment(time.monotonic(), spent_s, processor_s(peers.network.carrier), time.process_time())
+
+
 def prompts_of(root: Path, place: int) -> dict[str, Path]:
     """A few prompts of one domain."""
     domain = DOMAINS[place % len(DOMAINS)]
@@ -60,6 +93,21 @@ def prompts_of(root: Path, place: int) -> dict[str, Path]:
     path = root / f"prompts-{place}.jsonl"
     path.write_text("".join(lines[place // len(DOMAINS) :: 4]))
     return {domain: path}
+
+
+async def all_hold(peers: SpreadPeers, owners: list[str], digest: str) -> None:
+    """Wait until each has come to this sum and has a router of it; nobody is asked again who has, since every question
+    takes time from those who are busy."""
+    deadline = time.monotonic() + WAIT_S
+    lacking = deque(owners)
+    while lacking and time.monotonic() < deadline:
+        status = await peers.status(lacking[0])
+        gossip = status.gossip
+        if gossip and gossip.sum_digest.hex() == digest and gossip.weights_digest and status.router_version:
+            lacking.popleft()
+        else:
+            lacking.rotate()
+            await asyncio.sleep(LOOK_S)
 
 
 async def measure(root: Path, made: Network) -> dict[str, float]:
@@ -83,18 +131,24 @@ async def measure(root: Path, made: Network) -> dict[str, float]:
         await asyncio.gather(*(join(owner) for owner in owners[1:-1]))
         last = time.monotonic()
         await join(owners[-1])
-        joined = time.monotonic()
+        joined = moment(peers)
         digest = await asyncio.to_thread(peers.plain_digest)
-        await peers.agreed(digest, wait_s=WAIT_S)
-        equal = time.monotonic()
+        await all_hold(peers, owners, digest)
+        equal = moment(peers)
+        await peers.agreed(digest)
     finally:
         await peers.stop()
     peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     return {
         "start_s": started - began,
         "joins_s": last - started,
-        "last_join_s": joined - last,
-        "equal_s": equal - joined,
+        "last_join_s": joined.at_s - last,
+        "equal_s": equal.at_s - joined.at_s,
+        "peers_processor_s": equal.peers_s - joined.peers_s,
+        "peers_processor_before_s": joined.peers_s,
+        "carrier_processor_s": equal.carrier_s - joined.carrier_s,
+        "own_processor_s": equal.own_s - joined.own_s,
+        "load": os.getloadavg()[0],
         "largest_process_mb": peak_mb,
     }
 
@@ -124,6 +178,10 @@ def main() -> None:
     print(f"{chosen.peers} processes, {chosen.delay_ms:g} ms and {chosen.loss_percent:g} % loss each way")
     print(f"from the last join's return to equal digests and routers: {found['equal_s']:.1f} s (goal {GOAL_S:g})")
     print(f"the last join itself: {found['last_join_s']:.1f} s; all before it: {found['joins_s']:.1f} s")
+    print(f"processor seconds meanwhile, all peers: {found['peers_processor_s']:.1f}")
+    print(f"  before it, all peers: {found['peers_processor_before_s']:.1f}")
+    print(f"  who carries the packets: {found['carrier_processor_s']:.1f}; this script: {found['own_processor_s']:.1f}")
+    print(f"load of the machine: {found['load']:.1f} on {os.cpu_count()} cores")
     print(f"the largest process: {found['largest_process_mb']:.0f} MB")
 
 

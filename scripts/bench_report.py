@@ -51,5 +51,6 @@ def report(rows: Iterable[Row], *, as_json: bool) -> None:
         else:
             verdict = "met" if row.met else "MISSED"
             print(
-                f"{row.name:<72} {row.value:>10.4g} / {row.limit:<10.4g} = {row.ratio:>7.3f}  {row.goal:<7} {verdict}"
+                f"{row.name:<72} {row.value:>10.4g} / {row.limit:<10.4g} = {row.ratio:>7.3f}  {row.goal:<7} {verdict}",
+                flush=True,
             )

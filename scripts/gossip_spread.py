@@ -41,7 +41,7 @@ class Spreader:
         self.records = RecordSet()
         beliefs = Beliefs(self._roster, news, self._post, self._timers, LAN)
         transfers = Transfers(self._roster, self._post, self._timers, draw, lambda *_: None)
-        retransmissions = LAN.retransmit_mult * math.ceil(math.log10(members + 1))
+        retransmissions = LAN.record_retransmit_mult * math.ceil(math.log10(members + 1))
         self._intake = Intake(judge, self.records, transfers, self._roster, self._post, lambda: retransmissions)
         links = Links(self._roster, self._post, draw, LAN)
         divergence = Divergence(self._post, LAN)

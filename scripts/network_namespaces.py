@@ -18,9 +18,9 @@ import struct
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
@@ -37,10 +37,23 @@ class Network:
     Attributes:
         names: of the namespaces, one for each process.
         addresses: their IPv4 addresses.
+        carrier: the process that carries the packets, which costs time on the processor too.
     """
 
     names: tuple[str, ...]
     addresses: tuple[str, ...]
+    carrier: int
+    _sides: MutableSequence[int] = field(repr=False)
+
+    def part(self, *places: int) -> None:
+        """Cut the namespaces at these places off from the others; among each other they reach."""
+        for place in places:
+            self._sides[place] = 1
+
+    def heal(self) -> None:
+        """Everybody reaches everybody again."""
+        for place in range(len(self.names)):
+            self._sides[place] = 0
 
 
 def permitted() -> bool:
@@ -70,13 +83,17 @@ def network(count: int, delay_ms: float, loss_percent: float) -> Iterator[Networ
     try:
         for name, address in zip(names, addresses, strict=True):
             tunnels.append(_namespace(name, address))
-        forwarder = multiprocessing.get_context("fork").Process(
-            target=_forward, args=(tunnels, delay_ms / 1000, loss_percent / 100), daemon=True
+        context = multiprocessing.get_context("fork")
+        sides = context.RawArray(ctypes.c_ubyte, count)
+        forwarder = context.Process(
+            target=_forward, args=(tunnels, delay_ms / 1000, loss_percent / 100, sides), daemon=True
         )
         forwarder.start()
-        yield Network(names, addresses)
-        forwarder.terminate()
-        forwarder.join()
+        try:
+            yield Network(names, addresses, forwarder.pid or 0, sides)
+        finally:
+            forwarder.terminate()
+            forwarder.join()
     finally:
         for tunnel in tunnels:
             os.close(tunnel)
@@ -112,10 +129,13 @@ def _inside(name: str) -> Iterator[None]:
         os.close(there)
 
 
-def _forward(tunnels: list[int], delay_s: float, loss: float) -> None:
+def _forward(tunnels: list[int], delay_s: float, loss: float, sides: MutableSequence[int]) -> None:
     """Carry packets between tunnels, for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # The network does not wait its turn behind those whom it connects: on a busy machine that would be the delay.
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     chance = random.Random(1)  # noqa: S311 - loses packets, protects nothing
     held: list[tuple[float, int, int, bytes]] = []
     number = 0
@@ -126,20 +146,22 @@ def _forward(tunnels: list[int], delay_s: float, loss: float) -> None:
             wait_s = max(0.0, held[0][0] - time.monotonic()) if held else None
             for key, _ in selector.select(wait_s):
                 for packet in _packets(key.fd):
-                    place = packet[19] - 1
-                    if (
-                        packet[0] >> 4 == 4
-                        and place < len(tunnels)
-                        and chance.random() >= loss
-                        and len(held) < _HELD_MAX
-                    ):
+                    source, target = _ends(packet)
+                    if not (0 <= source < len(tunnels) and 0 <= target < len(tunnels)):
+                        continue
+                    if sides[source] == sides[target] and chance.random() >= loss and len(held) < _HELD_MAX:
                         number += 1
-                        heapq.heappush(held, (time.monotonic() + delay_s, number, tunnels[place], packet))
+                        heapq.heappush(held, (time.monotonic() + delay_s, number, tunnels[target], packet))
             now = time.monotonic()
             while held and held[0][0] <= now:
                 _, _, tunnel, packet = heapq.heappop(held)
                 with contextlib.suppress(BlockingIOError):
                     os.write(tunnel, packet)
+
+
+def _ends(packet: bytes) -> tuple[int, int]:
+    """The places of sender and receiver of an IPv4 packet; of any other, places that nobody has."""
+    return (packet[15] - 1, packet[19] - 1) if packet[0] >> 4 == 4 else (-1, -1)
 
 
 def _packets(tunnel: int) -> Iterator[bytes]:

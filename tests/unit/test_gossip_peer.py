@@ -9,6 +9,8 @@ from ridgeway.gossip import effects as ef
 from ridgeway.gossip import events as ev
 from ridgeway.gossip.judging import InvalidRecord
 from ridgeway.gossip.limits import FRAME_VERSION
+from ridgeway.gossip.paces import Paces
+from ridgeway.gossip.parameters import LAN
 from ridgeway.gossip.peer import Peer, Restored
 from ridgeway.gossip.record import Entry, Payload, gossip_digest
 from ridgeway.proto import messages as m
@@ -369,3 +371,57 @@ def test_who_is_a_member_no_more_is_disconnected_and_forgotten() -> None:
     effects = bench.handle(ev.MembersKnown({name: "" for name in NAMES if name != "bob"}))
     assert [effect.peer for effect in only(effects, ef.Disconnect)] == ["bob"]
     assert "bob" not in {view.peer for view in bench.peer.peers()}
+
+
+def pings(effects: ef.Effects, peer: str) -> list[ef.Send]:
+    sends = [e for e in only(effects, ef.Send) if e.peer == peer and e.frame.probe is not None]
+    return [send for send in sends if send.frame.probe.kind is m.ProbeKind.PING]
+
+
+def test_a_probe_that_is_not_answered_is_repeated_a_few_times() -> None:
+    bench = Bench()
+    effects = bench.wait(1.9)
+    asked = {e.peer for e in only(effects, ef.Send) if pings([e], e.peer)}
+    assert any(len(pings(effects, peer)) >= 4 for peer in asked)
+    numbers = [e.frame.probe.number for peer in asked for e in pings(effects, peer)]
+    assert all(numbers.count(number) <= 1 + LAN.probe_repeats for number in numbers)
+
+
+def test_who_is_heard_is_not_taken_for_dead_whoever_accuses_it() -> None:
+    bench = Bench()
+    for accuser in ("cay", "dan"):
+        bench.receive(accuser, updates=(m.PeerUpdate("bob", m.PeerState.SUSPECT, 0, accuser),))
+    for _ in range(10):
+        bench.wait(1.0)
+        bench.receive("bob", digest=m.PeerDigest(root=bench.peer.root))
+    assert bench.state_of("bob") is m.PeerState.SUSPECT
+    bench.wait(8.0)
+    assert bench.state_of("bob") is m.PeerState.DEAD
+
+
+def test_of_those_who_hear_of_an_accusation_some_look_for_themselves() -> None:
+    bench = Bench()
+    bench.receive("cay", updates=(m.PeerUpdate("bob", m.PeerState.SUSPECT, 0, "cay"),))
+    assert pings(bench.wait(LAN.probe_interval_s), "bob")
+
+
+def test_who_sends_a_chunk_just_now_is_not_accused() -> None:
+    bench = Bench()
+    bench.records("bob", contribution("bob", payload=PAYLOAD))
+    bench.wait(3.0)
+    assert {bench.state_of(name) for name in ("cay", "dan")} == {m.PeerState.SUSPECT}
+    assert bench.state_of("bob") is m.PeerState.ALIVE
+    bench.wait(20.0)
+    assert bench.state_of("bob") is not m.PeerState.ALIVE
+
+
+def test_a_slow_peer_is_waited_for_at_its_own_pace() -> None:
+    paces, payload = Paces(), bytes(32)
+    assert paces.expected_s("bob", CHUNK_BYTES) == pytest.approx(8.0)
+    paces.asked("bob", payload, 0, 0.0)
+    paces.arrived("bob", payload, 0, CHUNK_BYTES, 20.0)
+    assert paces.expected_s("bob", CHUNK_BYTES) == pytest.approx(40.0)
+    paces.arrived("bob", payload, 1, CHUNK_BYTES, 21.0)
+    assert paces.expected_s("bob", CHUNK_BYTES) == pytest.approx(40.0)
+    paces.forget("bob")
+    assert paces.expected_s("bob", CHUNK_BYTES) == pytest.approx(8.0)
