@@ -354,7 +354,7 @@ BUGS = (
     ),
     Bug(
         "an owner whose stream ended before its vector was wanted is awaited for ever",
-        "coordinator/rounds.py",
+        "rounds/hall.py",
         "                self._send(running.lost(owner, time.monotonic()))\n"
         "                continue\n            if order",
         "                continue\n            if order",
@@ -362,8 +362,8 @@ BUGS = (
     Bug(
         "owners of an opened round that come back late get no turn",
         "coordinator/rounds.py",
-        "                self._exposed_s = time.monotonic()\n\n    def _note",
-        "                pass\n\n    def _note",
+        "                self._exposed_s = time.monotonic()\n\n\ndef _settled",
+        "                pass\n\n\ndef _settled",
         (f"{UNIT}/test_coordinator_rounds.py",),
     ),
     Bug(
