@@ -80,10 +80,29 @@ class RoundState:
         """The kind of that round."""
         return RoundKind((self._state.setting("exposed") or {}).get("kind", 0))
 
-    def reveals(self, survivors: Set[str], kind: RoundKind) -> None:
+    @property
+    def excused(self) -> frozenset[str]:
+        """Of those survivors the one that alone can have learnt the sum: the aggregator, if it is one of them."""
+        return frozenset((self._state.setting("exposed") or {}).get("known_to", ()))
+
+    def reveals(self, survivors: Set[str], kind: RoundKind, aggregator: str = "") -> None:
         """We are about to reveal our shares: from now on the sum of these owners may be known."""
+        known_to = sorted(survivors & {aggregator})
         with self._state.transaction() as connection:
-            write_setting(connection, "exposed", {"owners": sorted(survivors), "kind": kind})
+            write_setting(connection, "exposed", {"owners": sorted(survivors), "kind": kind, "known_to": known_to})
+
+    def told_of_sum(self) -> None:
+        """Others than the aggregator have learnt the sum of the round that may have been opened."""
+        exposed = self._state.setting("exposed")
+        if exposed and exposed.get("known_to"):
+            with self._state.transaction() as connection:
+                write_setting(connection, "exposed", exposed | {"known_to": []})
+
+    def lose_track(self) -> None:
+        """Nobody will ever say how the open round ended: only a full round can go on with us."""
+        self.aborted()
+        with self._state.transaction() as connection:
+            write_setting(connection, "out_of_step", True)
 
     @property
     def settled(self) -> bytes:
@@ -110,13 +129,18 @@ class RoundState:
         with self._state.transaction() as connection:
             write_setting(connection, "tried_version", version)
 
+    @property
+    def last_number(self) -> int:
+        """The highest round number that is used up."""
+        return int(self._state.setting("last_round") or 0)
+
     def called(self, number: int) -> None:
         """Use a round's number up.
 
         Raises:
             RoundReplayed: it, or a later one, was used before.
         """
-        if number <= int(self._state.setting("last_round") or 0):
+        if number <= self.last_number:
             raise RoundReplayed(f"round {number} was called before; a repeated round could show our part, so we refuse")
         with self._state.transaction() as connection:
             write_setting(connection, "last_round", number)

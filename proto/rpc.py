@@ -16,7 +16,7 @@ from ridgeway.proto.codec import decode, decoder, encoder
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
-Metadata = tuple[tuple[str, str], ...]
+Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 class Arity(Enum):

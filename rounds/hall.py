@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -157,7 +157,7 @@ class Hall(ABC):
 
     async def follow(
         self, owner: str, replies: AsyncIterator[m.RoundReply], still_welcome: Callable[[], object]
-    ) -> AsyncIterator[m.RoundOrder]:
+    ) -> AsyncGenerator[m.RoundOrder, None]:
         """One member's stream, until either side ends it; a newer one of the same owner takes its place.
 
         Raises:

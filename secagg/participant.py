@@ -135,6 +135,7 @@ class Participant:
         roster: whom we believe.
         entropy: `ENTROPY_BYTES` fresh random bytes.
         exposed: the survivors of a round with the same vector of ours that may have been opened, if there is one.
+        excused: those of them who alone can know that round's sum, so that no difference from it tells of them.
 
     Attributes:
         phase: how far we are.
@@ -150,12 +151,14 @@ class Participant:
         roster: Roster,
         entropy: bytes,
         exposed: Set[str] = frozenset(),
+        excused: Set[str] = frozenset(),
     ) -> None:
         self._identity = identity
         self._terms = terms
         self._min_cohort = min_cohort
         self._roster = roster
         self._exposed = exposed
+        self._excused = excused
         secrets = Secrets.drawn(entropy)
         body = m.AdvertisementBody(
             format_version=ROUND_VERSION,
@@ -167,6 +170,8 @@ class Participant:
             changed=involvement.changed,
             domains=involvement.domains,
             remaining=involvement.remaining,
+            generation=involvement.generation,
+            issuer=involvement.issuer,
         )
         self.advertisement = sign(identity, body)
         self.phase: Phase = Advertised(secrets, self.advertisement)
@@ -257,6 +262,15 @@ class Participant:
         return m.Agreement(view.me.position, self._identity.sign(AGREEMENT_SIGNATURE, body))
 
     @property
+    def view(self) -> CohortView | None:
+        """The cohort, while we take part in it; None before it was shown to us, and after our part has ended."""
+        return None if isinstance(self.phase, Advertised | Finished) else self.phase.view
+
+    def withdraw(self) -> None:
+        """Take no further part."""
+        self.phase = Finished()
+
+    @property
     def survivors(self) -> Set[str]:
         """The owners whose sum we have agreed to, as far as we see them; empty before that, or if we do not see all."""
         phase = self.phase
@@ -287,7 +301,7 @@ class Participant:
         )
 
     def _require_no_telling_difference(self, survivors: Set[str]) -> None:
-        differing = survivors ^ self._exposed
+        differing = (survivors ^ self._exposed) - (self._excused - survivors)
         if self._exposed and 0 < len(differing) < self._min_cohort:
             raise TellingDifference(
                 f"an earlier round with our vector may have been opened, and this one differs from it by "
@@ -317,6 +331,8 @@ class Involvement:
     changed: bool
     domains: tuple[str, ...] = ()
     remaining: tuple[str, ...] = ()
+    generation: int = 0
+    issuer: str = ""
 
 
 def _opened(phase: Shared, share: m.SealedShare) -> tuple[bytes, bytes] | None:

@@ -26,14 +26,14 @@ from ridgeway.web.settings import HttpSettings
 WAIT_S = 60.0
 
 
-def toy_manifest(federation_id: str = "a" * 32) -> Manifest:
+def toy_manifest(federation_id: str = "a" * 32, masking: Masking = Masking.OFF) -> Manifest:
     """A federation of peers that compute with the toy embedder."""
     return Manifest(
         federation_id=federation_id,
         embedder=toy.toy_embedder().fingerprint,
         feature_map=FeatureMap.TOKENS,
         pooled=PooledSettings(0),
-        masking=Masking.OFF,
+        masking=masking,
         coordination=Coordination.PEERS,
     )
 
@@ -52,9 +52,9 @@ class PeerHome:
     embedder: Path
     port: int = field(default_factory=free_port)
 
-    def found(self, owner: str = "founder") -> None:
+    def found(self, owner: str = "founder", masking: Masking = Masking.OFF) -> None:
         """Found a federation here."""
-        found(self.data_dir, owner, toy_manifest(), str(self.embedder), datetime.now(UTC))
+        found(self.data_dir, owner, toy_manifest(masking=masking), str(self.embedder), datetime.now(UTC))
 
     async def administer(self, method: rpc.Method[rpc.Request, rpc.Response], request: rpc.Request) -> rpc.Response:
         """One call by the node's owner."""
