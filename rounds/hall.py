@@ -305,7 +305,8 @@ class Hall(ABC):
         """Remember how a round ended, for `status`."""
         committed, number = running.phase is Phase.SUMMED, running.terms.number
         outcome = f"round {number} was committed" if committed else f"round {number} came to nothing: {running.reason}"
-        _log.info("%s; %d dropped out", outcome, len(running.dropouts))
+        gone = ", ".join(f"{owner} ({why})" for owner, why in sorted(running.dropouts.items())[:5])
+        _log.info("%s; %d dropped out%s", outcome, len(running.dropouts), f": {gone}" if gone else "")
         self._note(
             number=number,
             last_outcome=outcome,
