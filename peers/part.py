@@ -332,8 +332,13 @@ class PeerRounds(Rounds):
         if ended is not None:
             self._finish(seat, ended)
             return
-        if book.proposal(seat.terms) is not None:
+        if book.proposal(seat.terms) is not None or self._is_arriving(company, seat):
             self.state.told_of_sum()
+        cast = book.vote(seat.membership)
+        if cast is not None and cast.nonce == seat.terms.nonce and not seat.vote:
+            # An older copy of this node would vote a second time.
+            seat = seat.voted(cast.round_digest)
+            self._ballot.write(seat)
         hopeless = self._is_hopeless(company, seat, now)
         choice = seat.choice(book, hopeless=hopeless)
         if choice:
@@ -348,9 +353,12 @@ class PeerRounds(Rounds):
         """Whether no sum of a round is to be expected any more."""
         if self._engaged is not None and self._engaged.terms == seat.terms:
             return now >= self._began_s + ROUND_S
+        return now >= self._hopeless_s + (ARRIVING_S if self._is_arriving(company, seat) else 0.0)
+
+    def _is_arriving(self, company: Company, seat: Seat) -> bool:
+        """Whether the sum of the round is on its way here."""
         key = str(proposal_key(seat.terms))
-        arriving = any(entry.key == key for entry in company.engine.machine.pending())
-        return now >= self._hopeless_s + (ARRIVING_S if arriving else 0.0)
+        return any(entry.key == key for entry in company.engine.machine.pending())
 
     def _despair(self, company: Company, seat: Seat, now: float) -> None:
         """We have voted, and the round does not end: say for whom it waits, or go on without its end."""
