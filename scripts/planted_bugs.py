@@ -328,15 +328,15 @@ BUGS = (
     Bug(
         "a node forgets that it revealed",
         "node/rounds.py",
-        "                self.state.reveals(survivors, engaged.terms.kind)\n",
+        "                self.state.reveals(survivors, engaged.terms.kind, engaged.terms.aggregator)\n",
         "                pass\n",
         (f"{UNIT}/test_node_rounds.py",),
     ),
     Bug(
         "a round's number may come again",
         "node/round_state.py",
-        '        if number <= int(self._state.setting("last_round") or 0):\n',
-        '        if number < int(self._state.setting("last_round") or 0):\n',
+        '        if number <= self.last_number:\n',
+        '        if number < self.last_number:\n',
         (f"{UNIT}/test_round_state.py",),
     ),
     Bug(
