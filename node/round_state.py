@@ -85,11 +85,21 @@ class RoundState:
         """Of those survivors the one that alone can have learnt the sum: the aggregator, if it is one of them."""
         return frozenset((self._state.setting("exposed") or {}).get("known_to", ()))
 
-    def reveals(self, survivors: Set[str], kind: RoundKind, aggregator: str = "") -> None:
+    @property
+    def exposed_idle(self) -> frozenset[str]:
+        """Those of them who brought nothing, and so hide nobody."""
+        return frozenset((self._state.setting("exposed") or {}).get("idle", ()))
+
+    def reveals(self, survivors: Set[str], kind: RoundKind, aggregator: str = "", idle: Set[str] = frozenset()) -> None:
         """We are about to reveal our shares: from now on the sum of these owners may be known."""
-        known_to = sorted(survivors & {aggregator})
+        exposed = {
+            "owners": sorted(survivors),
+            "kind": kind,
+            "known_to": sorted(survivors & {aggregator}),
+            "idle": sorted(idle),
+        }
         with self._state.transaction() as connection:
-            write_setting(connection, "exposed", {"owners": sorted(survivors), "kind": kind, "known_to": known_to})
+            write_setting(connection, "exposed", exposed)
 
     def told_of_sum(self) -> None:
         """Others than the aggregator have learnt the sum of the round that may have been opened."""

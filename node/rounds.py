@@ -234,6 +234,7 @@ class Rounds:
             secrets.token_bytes(ENTROPY_BYTES),
             self.state.exposed if isinstance(brings, Part) else frozenset(),
             self.state.excused,
+            self.state.exposed_idle,
         )
         self._engaged = Engagement(terms, participant, brings)
         await self._write(call, m.RoundReply(advertisement=participant.advertisement, nonce=terms.nonce))
@@ -282,12 +283,12 @@ class Rounds:
         elif order.survivors is not None:
             reply = m.RoundReply(agreement=participant.agree(order.survivors))
         elif order.agreements is not None:
-            survivors = participant.survivors
+            survivors, idle = participant.survivors, participant.idle
             revelation = await asyncio.to_thread(participant.reveal, order.agreements)
             if isinstance(engaged.brings, Trial):
                 self.state.has_tried(engaged.brings.version)
             else:
-                self.state.reveals(survivors, engaged.terms.kind, engaged.terms.aggregator)
+                self.state.reveals(survivors, engaged.terms.kind, engaged.terms.aggregator, idle)
             reply = m.RoundReply(revelation=revelation)
         if reply is not None:
             await self._write(call, replace(reply, nonce=order.nonce))

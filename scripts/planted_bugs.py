@@ -328,7 +328,7 @@ BUGS = (
     Bug(
         "a node forgets that it revealed",
         "node/rounds.py",
-        "                self.state.reveals(survivors, engaged.terms.kind, engaged.terms.aggregator)\n",
+        "                self.state.reveals(survivors, engaged.terms.kind, engaged.terms.aggregator, idle)\n",
         "                pass\n",
         (f"{UNIT}/test_node_rounds.py",),
     ),

@@ -136,6 +136,7 @@ class Participant:
         entropy: `ENTROPY_BYTES` fresh random bytes.
         exposed: the survivors of a round with the same vector of ours that may have been opened, if there is one.
         excused: those of them who alone can know that round's sum, so that no difference from it tells of them.
+        idle: those of them whose vectors were zero, so that they hide nobody.
 
     Attributes:
         phase: how far we are.
@@ -152,6 +153,7 @@ class Participant:
         entropy: bytes,
         exposed: Set[str] = frozenset(),
         excused: Set[str] = frozenset(),
+        idle: Set[str] = frozenset(),
     ) -> None:
         self._identity = identity
         self._terms = terms
@@ -159,6 +161,7 @@ class Participant:
         self._roster = roster
         self._exposed = exposed
         self._excused = excused
+        self._exposed_idle = idle
         secrets = Secrets.drawn(entropy)
         body = m.AdvertisementBody(
             format_version=ROUND_VERSION,
@@ -256,7 +259,7 @@ class Participant:
             )
         self._require_threshold(view, listed)
         view.require_cover(listed, self._min_cohort)
-        self._require_no_telling_difference(view.owners(listed))
+        self._require_no_telling_difference(view.owners(listed), self._idle(view, listed))
         body = agreement_body(view.digest, phase.sharers_bitmap, survivors.survivors)
         self.phase = Agreed(view, phase.sharers, listed, body, phase.held)
         return m.Agreement(view.me.position, self._identity.sign(AGREEMENT_SIGNATURE, body))
@@ -277,6 +280,14 @@ class Participant:
         if not isinstance(phase, Agreed) or len(phase.view.holders) < phase.view.size:
             return frozenset()
         return phase.view.owners(phase.survivors)
+
+    @property
+    def idle(self) -> Set[str]:
+        """Those of `survivors` whose vectors are zero."""
+        phase = self.phase
+        if not isinstance(phase, Agreed) or len(phase.view.holders) < phase.view.size:
+            return frozenset()
+        return self._idle(phase.view, phase.survivors)
 
     @_final_refusal
     def reveal(self, agreements: m.Agreements) -> m.Revelation:
@@ -300,8 +311,16 @@ class Participant:
             key_shares=_shares(phase, phase.sharers - phase.survivors, kind=1),
         )
 
-    def _require_no_telling_difference(self, survivors: Set[str]) -> None:
-        differing = (survivors ^ self._exposed) - (self._excused - survivors)
+    def _idle(self, view: CohortView, positions: Set[int]) -> Set[str]:
+        """The owners at these positions whose vectors are zero, as far as we see them; to a full round all bring all."""
+        full = view.terms.kind is m.RoundKind.FULL
+        members = [view.member(position).advertised for position in sorted(view.holders & positions)]
+        return {body.owner for body in members if not (body.changed or (full and body.domains))}
+
+    def _require_no_telling_difference(self, survivors: Set[str], idle: Set[str]) -> None:
+        """What differs is what those bring who are in one of both sums only; who brings nothing hides nobody."""
+        before = self._exposed - self._exposed_idle
+        differing = ((survivors - idle) ^ before) - (self._excused - survivors)
         if self._exposed and 0 < len(differing) < self._min_cohort:
             raise TellingDifference(
                 f"an earlier round with our vector may have been opened, and this one differs from it by "

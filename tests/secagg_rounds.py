@@ -42,6 +42,7 @@ class Node:
     key: IdentityKey = field(default_factory=IdentityKey.generate)
     roster: Roster = field(default_factory=lambda: Roster({}))
     exposed: frozenset[str] = frozenset()
+    excused: frozenset[str] = frozenset()
     participant: Participant | None = None
     masks: tuple[Mask, ...] = ()
     refusal: RidgewayError | None = None
@@ -49,7 +50,9 @@ class Node:
 
     def join(self, terms: m.RoundTerms, min_cohort: int) -> Participant:
         involvement = Involvement(self.owner, self.changed, ("law",), ("law",))
-        return Participant(self.key, terms, involvement, min_cohort, self.roster, self.entropy, self.exposed)
+        return Participant(
+            self.key, terms, involvement, min_cohort, self.roster, self.entropy, self.exposed, self.excused
+        )
 
 
 @dataclass

@@ -30,7 +30,7 @@ async def test_shares_leave_only_after_it_is_written_that_they_may_have_opened_t
     async def write(_: m.RoundReply) -> None:
         written.append(rounds.state.exposed)
 
-    participant: Any = SimpleNamespace(survivors=OWNERS, reveal=lambda _: m.Revelation())
+    participant: Any = SimpleNamespace(survivors=OWNERS, idle=frozenset(), reveal=lambda _: m.Revelation())
     engaged = Engagement(TERMS, participant, Part(TERMS.kind, Parts({}, {})))
     call: Any = SimpleNamespace(write=write)
     standing: Any = SimpleNamespace()
