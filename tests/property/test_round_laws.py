@@ -3,24 +3,35 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from light_client import fingerprint, random_contribution
+from light_client import random_contribution
+from peer_rounds import (
+    AUTHORITY,
+    FEDERATION,
+    JUDGE,
+    KEYS,
+    LAYOUT,
+    MANIFEST,
+    MEMBERSHIPS,
+    OWNERS,
+    SIGNING,
+    direct,
+    entry,
+    membership,
+)
 
 from ridgeway.crypto import labels
-from ridgeway.crypto.authority import CertificateAuthority
-from ridgeway.crypto.identity import IdentityKey
 from ridgeway.crypto.payload_digest import chunk_digests
 from ridgeway.gossip import effects as ef
 from ridgeway.gossip import events as ev
 from ridgeway.gossip.judging import Accept, InvalidRecord, NotYet
 from ridgeway.gossip.peer import Peer
 from ridgeway.gossip.record import Entry, gossip_digest
-from ridgeway.manifest import Coordination, Manifest, Masking
+from ridgeway.manifest import Masking
 from ridgeway.proto import messages as m
 from ridgeway.proto.codec import encode
 from ridgeway.proto.records import RECORD_VERSION as CONTRIBUTION_VERSION
@@ -47,27 +58,8 @@ from ridgeway.round_vector import SignedContribution, as_sum, change, length
 from ridgeway.secagg.plan import COMPLETE_MAX, threshold
 from ridgeway.sums import FederationSum, InconsistentSum
 
-FEDERATION = "f" * 32
-MANIFEST = Manifest(FEDERATION, fingerprint(3), masking=Masking.REQUIRED, coordination=Coordination.PEERS)
-LAYOUT = MANIFEST.layout
-AUTHORITY = CertificateAuthority.create(FEDERATION, datetime(2026, 1, 1, tzinfo=UTC), administrators=True)
-SIGNING = IdentityKey.generate()
-JUDGE = TrustJudge(sign_charter(AUTHORITY, MANIFEST, SIGNING.public_bytes))
-OWNERS = ("ann", "bob", "cat", "dan", "eve")
-KEYS = {owner: IdentityKey.generate() for owner in OWNERS}
 INCREMENTAL, FULL = m.RoundKind.INCREMENTAL, m.RoundKind.FULL
 FIRST = Era()
-
-
-def membership(owner: str) -> m.GossipRecord:
-    return record_of(SIGNING, m.MembershipBody(RECORD_VERSION, FEDERATION, owner, 1, "", KEYS[owner].public_bytes, 1))
-
-
-MEMBERSHIPS = {membership(owner).key: membership(owner) for owner in OWNERS}
-
-
-def entry(record: m.GossipRecord) -> Entry:
-    return Entry(record, gossip_digest(record), RecordKey.parse(record.key).owner)
 
 
 def lookup(key: str) -> Entry | None:
@@ -366,13 +358,6 @@ ALL = [*HISTORY, AFRESH, RIVAL, NEXT]
 RECORDS = [record(each.body) for each in ALL] + [
     record(came_to_nothing(terms(7), cohort("ann", "bob", "cat")), ("ann", "bob"))
 ]
-
-
-def direct(*contributions: tuple[str, int]) -> bytes:
-    total = FederationSum(LAYOUT)
-    for domain, seed in contributions:
-        total.add(domain, random_contribution(seed, MANIFEST), 20)
-    return total.digest(MANIFEST.digest())
 
 
 def digest_of(book: RoundBook) -> bytes:
