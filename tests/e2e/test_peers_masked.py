@@ -42,6 +42,9 @@ class Peers:
             if len(self.homes) > 1:
                 first = next(iter(self.homes.values()))
                 await home.join(await first.invite(owner))
+        # Who does not know a member yet takes part in no round with it, and would wait for the next one.
+        for home in self.homes.values():
+            await home.until(lambda s: s.gossip and len(s.gossip.peers) == len(self.homes) - 1)
 
     async def contribute(self, **prompts: list[str]) -> None:
         """Owners contribute prompts to the domain that is named after them, all at once."""
