@@ -11,10 +11,11 @@ from ridgeway.cli.command import Command, data_dir_option, emit, json_option
 from ridgeway.cli.coordinator import coordinator, fingerprint, wishes
 
 UNMASKED = "masking is off: every member can tell which words an owner uses (docs/threat-model.md)"
-# What a federation agrees on is the same with a coordinator and without, but for masking and rounds.
+# What a federation agrees on is the same with a coordinator and without.
 _AGREED = {
     "embedder",
     "mass",
+    "min_cohort",
     "ridge",
     "prior_correction",
     "features",
@@ -41,24 +42,24 @@ def federation() -> None:
     type=click.Choice(["required", "off"]),
     default="required",
     show_default=True,
-    help="Masked rounds need a coordinator in this release, so required is refused; off lets every member see each"
-    " owner's sums, and has to be asked for.",
+    help="Whether contributions travel masked, so that nobody sees one owner's sums; off lets every member see them.",
 )
 @json_option
 def create(data_dir: Path, owner: str, masking: str, as_json: bool, **wished: Any) -> None:
     """Found a federation of peers in DIR, which becomes the founder's node.
 
     It makes the manifest and the authority. The authority's keys stay in DIR: keep a copy of it in a safe place. What
-    the federation agrees on (embedder, features, mass, privacy, ridge, top-k, rule) is fixed from here on.
+    the federation agrees on (embedder, features, mass, masking, privacy, ridge, top-k, rule) is fixed from here on.
     """
-    from ridgeway.manifest import Coordination
+    from ridgeway.manifest import Coordination, Masking
     from ridgeway.peers.founding import found
 
-    agreed = wishes(**wished, masking=masking, min_cohort=None)
+    agreed = wishes(**wished, masking=masking)
     embedder = wished["embedder"] or "builtin"
     manifest = agreed.manifest(new_id(), agreed.embedder or fingerprint(embedder), Coordination.PEERS)
     founded = found(data_dir, owner, manifest, embedder, datetime.now(UTC))
-    click.secho(f"warning: {UNMASKED}", fg="yellow", err=True)
+    if manifest.masking is Masking.OFF:
+        click.secho(f"warning: {UNMASKED}", fg="yellow", err=True)
     if as_json:
         emit({"federation_id": founded.federation_id, "owner": owner, "authority_sha256": founded.authority_sha256})
         return

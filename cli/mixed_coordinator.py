@@ -85,7 +85,7 @@ def _found_or_check(data_dir: Path, if_lost: str | None, wishes: "Wishes", embed
     from ridgeway.cli.federation import UNMASKED, new_id
     from ridgeway.cli.handover import is_peer
     from ridgeway.coordinator.founding import ManifestIsFixed
-    from ridgeway.manifest import COORDINATOR, Coordination
+    from ridgeway.manifest import COORDINATOR, Coordination, Masking
     from ridgeway.peers.founding import found
     from ridgeway.peers.keyring import read_charter
     from ridgeway.runtime.data_dir import DataDirectory, role_of
@@ -102,7 +102,8 @@ def _found_or_check(data_dir: Path, if_lost: str | None, wishes: "Wishes", embed
         raise ManifestIsFixed(_otherwise("--if-lost gossip", "--if-lost wait"))
     manifest = wishes.manifest(new_id(), wishes.embedder or fingerprint("builtin"), Coordination.MIXED)
     found(data_dir, COORDINATOR, manifest, embedder or "builtin", datetime.now(UTC))
-    click.secho(f"warning: {UNMASKED}", fg="yellow", err=True)
+    if manifest.masking is Masking.OFF:
+        click.secho(f"warning: {UNMASKED}", fg="yellow", err=True)
 
 
 def _otherwise(asked: str, agreed: str) -> str:

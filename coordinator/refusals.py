@@ -25,7 +25,6 @@ from ridgeway.coordinator.invitations import (
 )
 from ridgeway.coordinator.membership import NotAMember
 from ridgeway.coordinator.postgres import LedgerUnreachable
-from ridgeway.coordinator.rounds import SlowReader, TooManyIntentions
 from ridgeway.coordinator.uploads import TooManyUploads, UploadQueueFull, UploadTooSlow
 from ridgeway.crypto.authority import BadSigningRequest
 from ridgeway.crypto.identity import BadSignature
@@ -34,6 +33,7 @@ from ridgeway.proto.codec import MalformedMessage
 from ridgeway.proto.records import MalformedRecord
 from ridgeway.protocol.admission import ConflictingRecord, StaleSequence
 from ridgeway.protocol.upload import DamagedChunk, IncompleteUpload, UploadError
+from ridgeway.rounds.hall import SlowReader, TooManyIntentions
 from ridgeway.runtime.remote_errors import Malformed, StatusTable
 from ridgeway.trial import BadTrial
 

@@ -210,11 +210,6 @@ class Manifest:
             raise ManifestError(f"fraction_bits must lie between 8 and 46, not {self.fraction_bits}")
         if self.min_cohort < MIN_COHORT:
             raise ManifestError(f"min_cohort must be at least {MIN_COHORT}, not {self.min_cohort}")
-        if self.coordination is not Coordination.COORDINATOR and self.masking is Masking.REQUIRED:
-            raise ManifestError(
-                "masked rounds need a coordinator that is not lost in this release; found the peers with --masking off,"
-                " by which every member sees every owner's sums, or run a coordinator"
-            )
         if self.privacy is not None:
             self._check_private()
 

@@ -37,17 +37,27 @@ class DomainSum:
     rows: int = 0
     contributions: int = 0
 
+    def check_mass(self, name: str, mass_rule: MassRule, fraction_bits: int) -> None:
+        """Counts and mass must fit together, in a difference of two sums too.
+
+        Raises:
+            InconsistentSum: they do not.
+        """
+        weight = self.contributions if mass_rule is MassRule.OWNER else self.rows
+        if int(self.moment[-1]) != weight << fraction_bits:
+            raise InconsistentSum(
+                f"the counts and the mass of domain {name!r} contradict each other; nothing was added"
+            )
+
     def check(self, name: str, mass_rule: MassRule, fraction_bits: int) -> None:
         """Counts and mass must fit together, and nothing may stay of a domain without contributions.
 
         Raises:
             InconsistentSum: they do not.
         """
-        weight = self.contributions if mass_rule is MassRule.OWNER else self.rows
-        if self.contributions < 0 or self.rows < self.contributions or int(self.moment[-1]) != weight << fraction_bits:
-            raise InconsistentSum(
-                f"the counts and the mass of domain {name!r} contradict each other; nothing was added"
-            )
+        self.check_mass(name, mass_rule, fraction_bits)
+        if self.contributions < 0 or self.rows < self.contributions:
+            raise InconsistentSum(f"the counts of domain {name!r} contradict each other; nothing was added")
         if self.contributions == 0 and (self.rows or self.moment.any()):
             raise InconsistentSum(f"domain {name!r} has no contribution and yet a moment; nothing was added")
 
@@ -151,18 +161,40 @@ class FederationSum:
             InconsistentSum: what comes out cannot be a sum of contributions.
         """
         total = self.copy()
-        total.triangle += part.triangle
+        total.accumulate(part)
+        total.settle(mass_rule)
+        return total
+
+    def accumulate(self, part: "FederationSum") -> None:
+        """Add another sum, whose numbers may be negative; what comes out is no sum before `settle` has checked it."""
+        self.triangle += part.triangle
         for name, other in part._domains.items():
-            held = total._domains.setdefault(name, DomainSum(np.zeros(self.dimension, dtype=np.int64)))
+            held = self._domains.setdefault(name, DomainSum(np.zeros(self.dimension, dtype=np.int64)))
             held.moment += other.moment
             held.rows += other.rows
             held.contributions += other.contributions
-        for name in total.domains:
-            total._domains[name].check(name, mass_rule, self.fraction_bits)
-            if total._domains[name].contributions == 0:
-                del total._domains[name]
-        total.check()
-        return total
+
+    def settle(self, mass_rule: MassRule) -> None:
+        """Check that this is a sum of contributions, and drop domains that none is left of.
+
+        Raises:
+            InconsistentSum: it cannot be one.
+        """
+        for name in self.domains:
+            self._domains[name].check(name, mass_rule, self.fraction_bits)
+            if self._domains[name].contributions == 0:
+                del self._domains[name]
+        self.check()
+
+    def check_change(self, mass_rule: MassRule) -> None:
+        """Check what holds for every difference of two sums, such as a round's: numbers may be negative.
+
+        Raises:
+            InconsistentSum: it cannot be one.
+        """
+        for name in self.domains:
+            self._domains[name].check_mass(name, mass_rule, self.fraction_bits)
+        self.check()
 
     def _change(self, change: np.ufunc, blocks: Iterable[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
         """Add or subtract block by block; by how much the moment changed, int64[D]."""

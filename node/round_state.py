@@ -99,10 +99,29 @@ class RoundState:
         lost = self.out_of_step and self.exposed_kind is RoundKind.INCREMENTAL
         return BOUND if self.exposed and (self.rebased or lost) else ""
 
-    def reveals(self, exposes: Set[str], kind: RoundKind) -> None:
+    @property
+    def excused(self) -> frozenset[str]:
+        """Of those owners the one that alone can have learnt the sum: the aggregator, if it is one of them."""
+        return frozenset((self._state.setting("exposed") or {}).get("known_to", ()))
+
+    def reveals(self, exposes: Set[str], kind: RoundKind, aggregator: str = "") -> None:
         """We are about to reveal our shares: from now on the sum of these owners may be known."""
+        exposed = {"owners": sorted(exposes), "kind": kind, "known_to": sorted(exposes & {aggregator})}
         with self._state.transaction() as connection:
-            write_setting(connection, "exposed", {"owners": sorted(exposes), "kind": kind})
+            write_setting(connection, "exposed", exposed)
+
+    def told_of_sum(self) -> None:
+        """Others than the aggregator have learnt the sum of the round that may have been opened."""
+        exposed = self._state.setting("exposed")
+        if exposed and exposed.get("known_to"):
+            with self._state.transaction() as connection:
+                write_setting(connection, "exposed", exposed | {"known_to": []})
+
+    def lose_track(self) -> None:
+        """Nobody will ever say how the open round ended: only a full round can go on with us."""
+        self.aborted()
+        with self._state.transaction() as connection:
+            write_setting(connection, "out_of_step", True)
 
     def forget_exposed(self) -> None:
         """The owner joins anew and so says that a round which can never be run again binds us no more."""
@@ -136,13 +155,18 @@ class RoundState:
         with self._state.transaction() as connection:
             write_setting(connection, "tried_version", version)
 
+    @property
+    def last_number(self) -> int:
+        """The highest round number that is used up."""
+        return int(self._state.setting("last_round") or 0)
+
     def called(self, number: int) -> None:
         """Use a round's number up.
 
         Raises:
             RoundReplayed: it, or a later one, was used before.
         """
-        if number <= int(self._state.setting("last_round") or 0):
+        if number <= self.last_number:
             raise RoundReplayed(f"round {number} was called before; a repeated round could show our part, so we refuse")
         with self._state.transaction() as connection:
             write_setting(connection, "last_round", number)

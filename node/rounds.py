@@ -6,10 +6,10 @@ What is masked, and when a round may go on, the machines of `secagg` decide; thi
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol
 
 import grpc
 import numpy as np
@@ -36,7 +36,20 @@ _log = logging.getLogger("ridgeway.node")
 # A piece of the masked vector that is not taken for this long is on a connection that has died.
 WRITE_WAIT_S = 60.0
 
-Call: TypeAlias = "grpc.aio.StreamStreamCall[m.RoundReply, m.RoundOrder]"
+
+class Call(Protocol):
+    """A stream with whoever runs rounds."""
+
+    async def write(self, reply: m.RoundReply, /) -> None:
+        """Send something."""
+
+    def __aiter__(self) -> AsyncIterator[m.RoundOrder]:
+        """What comes."""
+
+    def cancel(self) -> object:
+        """End it."""
+
+
 OnWaiting = Callable[[str], None]
 
 
@@ -131,23 +144,26 @@ class Rounds:
         """
         async with link.channel() as channel:
             call = rpc.converse(channel, rpc.TAKE_PART)
-            announcing = asyncio.create_task(self._announce(call))
-            try:
-                with link.told_of_replacement(call.cancel):
-                    await self._follow(call, standing)
-                raise Unreachable(f"{link.address} has ended the stream of rounds; is it shutting down?")
-            except grpc.aio.AioRpcError as error:
-                raise translated(error, link.address) from error
-            except asyncio.InvalidStateError as error:
-                raise Unreachable(f"{link.address} has ended the stream of rounds; taking part again") from error
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
-            finally:
-                self._engaged = None
-                announcing.cancel()
-                call.cancel()
+            with link.told_of_replacement(call.cancel):
+                await self._converse(call, standing, link.address)
+
+    async def _converse(self, call: Call, standing: Standing, address: str) -> None:
+        announcing = asyncio.create_task(self._announce(call))
+        try:
+            await self._follow(call, standing)
+            raise Unreachable(f"{address} has ended the stream of rounds; is it shutting down?")
+        except grpc.aio.AioRpcError as error:
+            raise translated(error, address) from error
+        except asyncio.InvalidStateError as error:
+            raise Unreachable(f"{address} has ended the stream of rounds; taking part again") from error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+        finally:
+            self._engaged = None
+            announcing.cancel()
+            call.cancel()
 
     async def _announce(self, call: Call) -> None:
         """Say what we want at first, and whenever that changed and no round is under way."""
@@ -218,12 +234,13 @@ class Rounds:
         participant = Participant(
             standing.identity,
             terms,
-            self._involvement(brings, standing.owner),
+            self._involvement(brings, standing),
             standing.manifest.min_cohort,
             standing.roster(self.state.roster()),
             secrets.token_bytes(ENTROPY_BYTES),
             self.state.exposed if isinstance(brings, Part) else frozenset(),
-            self.state.rebased,
+            excused=self.state.excused,
+            rebased=self.state.rebased,
         )
         self._engaged = Engagement(terms, participant, brings)
         await self._write(call, m.RoundReply(advertisement=participant.advertisement, nonce=terms.nonce))
@@ -252,16 +269,17 @@ class Rounds:
             raise WrongTerms("a round that may have been opened has to be run again as it was, before any other")
         return Part(terms.kind, self.state.next_parts())
 
-    def _involvement(self, brings: Part | Trial, owner: str) -> Involvement:
+    def _involvement(self, brings: Part | Trial, standing: Standing) -> Involvement:
         if isinstance(brings, Trial):
-            return Involvement(owner, changed=True)
+            return Involvement(standing.owner, changed=True)
         settled = bool(self.state.settled) and not self.state.out_of_step
-        return brings.involvement(owner, settled=settled)
+        return brings.involvement(standing.owner, settled=settled)
 
     async def _step(self, call: Call, order: m.RoundOrder, engaged: Engagement, standing: Standing) -> None:
         participant, reply = engaged.participant, None
         if order.cohort is not None:
             reply = m.RoundReply(shares=await asyncio.to_thread(participant.share, order.cohort))
+            self._seated(engaged)
         elif order.shares is not None:
             view, engaged.masks = await asyncio.to_thread(participant.masks, order.shares)
             engaged.view = view
@@ -276,10 +294,13 @@ class Rounds:
             if isinstance(engaged.brings, Trial):
                 self.state.has_tried(engaged.brings.version)
             elif exposes:
-                self.state.reveals(exposes, engaged.terms.kind)
+                self.state.reveals(exposes, engaged.terms.kind, engaged.terms.aggregator)
             reply = m.RoundReply(revelation=revelation)
         if reply is not None:
             await self._write(call, replace(reply, nonce=order.nonce))
+
+    def _seated(self, engaged: Engagement) -> None:
+        """We have a place in a cohort, and nobody has our shares yet."""
 
     async def _send_input(self, call: Call, engaged: Engagement, standing: Standing) -> None:
         """Mask our vector in place and send it in pieces; what it means is on disk before."""

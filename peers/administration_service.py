@@ -105,7 +105,8 @@ def status_of(run: MembershipRun) -> m.FederationStatus:
     """The federation as this node's records say."""
     engine = run.engine
     present = alive(run) | {engine.owner}
-    return federation_status(engine.charter, engine.roster, run.solved, present, engine.store.invitations())
+    invitations = engine.store.invitations()
+    return federation_status(engine.charter, engine.roster, run.solved, present, invitations, run.round_status())
 
 
 def alive(run: MembershipRun) -> set[str]:

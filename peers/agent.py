@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from ridgeway.embedder import Embedder
@@ -12,13 +13,19 @@ from ridgeway.gossip.record import Entry
 from ridgeway.node.agent import Agent, load
 from ridgeway.node.delivery import OnProgress
 from ridgeway.node.enrolment import identity
+from ridgeway.node.roster_file import read_roster
+from ridgeway.node.round_state import RoundState
+from ridgeway.node.rounds import Standing
+from ridgeway.peers.ballot import Ballot
 from ridgeway.peers.delivery import PeerDelivery, own_key, until_passed_on
 from ridgeway.peers.engine import Engine
 from ridgeway.peers.enrolment import enrol
+from ridgeway.peers.part import PeerRounds
 from ridgeway.proto import messages as m
 from ridgeway.roster.invitation import PeerInvitation
 from ridgeway.roster.keys import RecordKey, RecordKind
 from ridgeway.runtime.data_dir import DataDirectory
+from ridgeway.secagg.cohort import fingerprint
 
 _log = logging.getLogger("ridgeway.peers")
 
@@ -41,6 +48,7 @@ class PeerAgent(Agent):
 
     def __init__(self, directory: DataDirectory, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         super().__init__(directory, now)
+        self.rounds: PeerRounds = PeerRounds(RoundState(self.state), Ballot(self.state))
         self.addresses = ("", "")
         self.ask_federation: Callable[[], Awaitable[m.FederationStatus]] | None = None
         self._time = now
@@ -79,6 +87,20 @@ class PeerAgent(Agent):
         """
         engine, key = self.require_engine(), identity(self.directory)
         return PeerDelivery(self.state, engine, key, self.payloads, self.addresses, self._time)
+
+    def standing(self) -> Standing:
+        """Who we are in a round, and whom we believe: the members by the records, fewer if our roster file says so.
+
+        Raises:
+            NotJoined: we can take part in none.
+        """
+        return replace(super().standing(), trusted=self._trusted)
+
+    def _trusted(self) -> dict[str, bytes]:
+        members = self.require_engine().roster.members
+        known = {name: fingerprint(each.identity_public_key) for name, each in members.items() if each.active}
+        chosen = read_roster(self.directory)
+        return known if chosen is None else {name: key for name, key in known.items() if chosen.get(name) == key}
 
     async def federation_status(self) -> m.FederationStatus:
         """The federation as this node's records say.

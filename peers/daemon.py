@@ -174,7 +174,7 @@ class PeerDaemon:
             yield
             return
         interceptors = [CallInterceptor(self._observer), RefusalInterceptor(REFUSALS, self._observer.refused)]
-        exchange = ExchangeService(run.we, run.engine.roster.member, run.engine.connections, settings.now)
+        exchange = ExchangeService(run.we, run.engine.roster.member, run.engine.connections, settings.now, run.hall)
         routing = RoutingService(agent.routers, self._require_own, self._observer)
         enrolment = EnrolmentService(run.engine, settings.now)
         servers = [
@@ -189,6 +189,8 @@ class PeerDaemon:
             yield
         finally:
             run.engine.connections.close()
+            if run.hall is not None:
+                run.hall.close()
             await asyncio.gather(*(server.stop() for server in servers))
 
     def _require_own(self, context: object) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from ridgeway.peers.connections import Connections, Stream
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.roster.greeting import NONCE_BYTES, check_greeting, sign_greeting
+from ridgeway.roster.standing import Member
 from ridgeway.runtime.remote_errors import translated
 from ridgeway.runtime.tls import MemberTls, member_channel
 
@@ -110,12 +112,9 @@ class Dialler:
 
     async def _open(self, channel: grpc.aio.Channel, peer: str, tls: MemberTls) -> Any:
         member = require_member(peer, self._find)
-        shown, nonce, we = fingerprint(tls.certificate_pem), secrets.token_bytes(NONCE_BYTES), self._we
-        greeted = await rpc.call(channel, rpc.GREET, m.GreetRequest(nonce), timeout_s=self._timeout_s)
-        check_greeting(member.identity_public_key, greeted.signature, we.federation_id, peer, we.owner, shown, nonce)
-        proof = sign_greeting(we.identity, we.federation_id, we.owner, peer, shown, greeted.nonce)
+        metadata = await greet(channel, self._we, member, tls, self._timeout_s)
         start = channel.stream_stream(rpc.EXCHANGE.path)
-        call = start(metadata=((PROOF_KEY, proof), (NONCE_KEY, greeted.nonce)))
+        call = start(metadata=metadata)
         # The other side sends its first metadata once it has let us in.
         async with asyncio.timeout(self._timeout_s):
             await call.initial_metadata()
@@ -143,6 +142,44 @@ class Dialler:
         async for data in call:
             await self._connections.receive(stream, data)
         stream.clean = True
+
+
+async def greet(
+    channel: grpc.aio.Channel, we: Self, member: Member, tls: MemberTls, timeout_s: float
+) -> tuple[tuple[str, bytes], ...]:
+    """Let a member prove who it is, and make the proof of who we are that a stream with it begins with.
+
+    Raises:
+        BadSignature: it is somebody else.
+    """
+    shown, nonce = fingerprint(tls.certificate_pem), secrets.token_bytes(NONCE_BYTES)
+    greeted = await rpc.call(channel, rpc.GREET, m.GreetRequest(nonce), timeout_s=timeout_s)
+    check_greeting(
+        member.identity_public_key, greeted.signature, we.federation_id, member.owner, we.owner, shown, nonce
+    )
+    proof = sign_greeting(we.identity, we.federation_id, we.owner, member.owner, shown, greeted.nonce)
+    return (PROOF_KEY, proof), (NONCE_KEY, greeted.nonce)
+
+
+@asynccontextmanager
+async def round_stream(
+    we: Self, member: Member, timeout_s: float
+) -> "AsyncIterator[grpc.aio.StreamStreamCall[m.RoundReply, m.RoundOrder]]":
+    """A stream of rounds with a member that can be dialled.
+
+    Raises:
+        Unreachable, Refused, BadSignature: there is none, or it has ended.
+    """
+    address = member.profile.address if member.profile else ""
+    tls = we.tls()
+    channel = member_channel(address, tls, owner_dns_name(member.owner))
+    try:
+        metadata = await greet(channel, we, member, tls, timeout_s)
+        yield rpc.converse(channel, rpc.PEERS_TAKE_PART, metadata=metadata)
+    except grpc.aio.AioRpcError as error:
+        raise translated(error, f"{member.owner} at {address}") from error
+    finally:
+        await channel.close()
 
 
 async def _write(call: Any, stream: Stream) -> None:

@@ -4,17 +4,19 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from datetime import datetime
 
 import grpc
 
 from ridgeway.errors import RidgewayError
-from ridgeway.peers.caller import Caller, FindMember, NotAMember, identify
+from ridgeway.peers.caller import Caller, FindMember, NotAMember, identify, require_member
 from ridgeway.peers.connections import Connections, Stream
 from ridgeway.peers.dialling import NONCE_KEY, PROOF_KEY, Self
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.roster.greeting import NONCE_BYTES, check_greeting, sign_greeting
+from ridgeway.rounds.hall import Hall
 from ridgeway.runtime.remote_errors import Malformed
 
 # Greetings that no stream has followed yet; a caller opens its stream right away.
@@ -37,9 +39,18 @@ class ExchangeService:
         find: who is a member.
         connections: where streams belong.
         now: the clock.
+        hall: the rounds that we add up; None in a federation that does not mask.
     """
 
-    def __init__(self, we: Self, find: FindMember, connections: Connections, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        we: Self,
+        find: FindMember,
+        connections: Connections,
+        now: Callable[[], datetime],
+        hall: Hall | None = None,
+    ) -> None:
+        self._hall = hall
         self._we = we
         self._find = find
         self._connections = connections
@@ -48,8 +59,12 @@ class ExchangeService:
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """What the server registers; frames as bytes, so that what cannot be read is counted against its sender."""
-        greet, exchange = rpc.handler(rpc.GREET, self.greet), grpc.stream_stream_rpc_method_handler(self.exchange)
-        return grpc.method_handlers_generic_handler(rpc.PEERS, {rpc.GREET.name: greet, rpc.EXCHANGE.name: exchange})
+        table = {
+            rpc.GREET.name: rpc.handler(rpc.GREET, self.greet),
+            rpc.EXCHANGE.name: grpc.stream_stream_rpc_method_handler(self.exchange),
+            rpc.PEERS_TAKE_PART.name: rpc.handler(rpc.PEERS_TAKE_PART, self.take_part),
+        }
+        return grpc.method_handlers_generic_handler(rpc.PEERS, table)
 
     def _identify(self, context: grpc.aio.ServicerContext) -> Caller:
         caller = identify(context, self._we.federation_id, self._find, self._now())
@@ -86,6 +101,20 @@ class ExchangeService:
         finally:
             reading.cancel()
             await self._connections.detach(stream)
+
+    async def take_part(
+        self, replies: AsyncIterator[m.RoundReply], context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[m.RoundOrder]:
+        """One member's stream of rounds, while it is our turn to add up."""
+        caller = self._identify(context)
+        self._check_proof(caller, context)
+        if self._hall is None:
+            raise Malformed("this federation does not mask, so it has no rounds; upgrade the node that asks for one")
+        owner = caller.member.owner
+        orders = self._hall.follow(owner, replies, lambda: require_member(owner, self._find))
+        async with aclosing(orders):
+            async for order in orders:
+                yield order
 
     def _check_proof(self, caller: Caller, context: grpc.aio.ServicerContext) -> None:
         said = dict(context.invocation_metadata() or ())

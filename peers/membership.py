@@ -4,9 +4,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,25 +18,32 @@ from ridgeway.crypto.certificates import renewal_due, signing_request, validity
 from ridgeway.errors import RidgewayError
 from ridgeway.gossip.events import PayloadMissing
 from ridgeway.gossip.parameters import LAN
+from ridgeway.manifest import Masking
 from ridgeway.node.enrolment import identity
 from ridgeway.node.link import read_tls, write_credential
+from ridgeway.node.rounds import Call
 from ridgeway.peers import keyring
 from ridgeway.peers.administering import Administration
 from ridgeway.peers.agent import PeerAgent
+from ridgeway.peers.aggregating import Chair, PeerHall
 from ridgeway.peers.delivery import own_key
-from ridgeway.peers.dialling import Dialler, Self
+from ridgeway.peers.dialling import Dialler, Self, round_stream
 from ridgeway.peers.engine import Engine
+from ridgeway.peers.part import Company
 from ridgeway.peers.payload_folder import PayloadFolder
 from ridgeway.peers.record_store import STORE_FILE, RecordStore
+from ridgeway.peers.round_summing import RoundSumming
 from ridgeway.peers.summing import Solved, Summing, Unsummed, Wanted
 from ridgeway.proto import messages as m
 from ridgeway.roster.keys import RecordKind
 from ridgeway.roster.records import record_of
+from ridgeway.roster.standing import Member
 from ridgeway.router import RouterWeights
 
 _log = logging.getLogger("ridgeway.peers")
 
 PAYLOADS = "peer-payloads"
+SPOOLS = "round-inputs"
 # Below this the solver is quicker on one core, and leaves the others to everybody else; see the coordinator's.
 PARALLEL_DIMENSION = 1000
 # An administrator leaves other administrators' newcomers to them for so long.
@@ -69,7 +76,9 @@ class MembershipRun:
         self.we = Self(member.owner, member.federation_id, identity(directory), lambda: read_tls(directory))
         self._agent = agent
         self._now = now
-        self._summing = Summing(charter.manifest, self.engine.payloads)
+        masked = charter.manifest.masking is Masking.REQUIRED
+        self._summing = (RoundSumming if masked else Summing)(charter.manifest, self.engine.payloads)
+        self.hall = self._new_hall() if masked else None
         self._root = self.engine.machine.root
         self._stale = asyncio.Event()
         self._stale.set()
@@ -85,7 +94,7 @@ class MembershipRun:
         try:
             async with asyncio.TaskGroup() as duties:
                 gossip = duties.create_task(self.engine.run(self.dialler))
-                others = [duties.create_task(work) for work in (self._sum_up(), self._let_in(), self._keep_certified())]
+                others = [duties.create_task(work) for work in self._duties()]
                 self._agent.engine = self.engine
                 try:
                     yield
@@ -96,11 +105,40 @@ class MembershipRun:
         finally:
             await asyncio.to_thread(self.engine.close)
 
+    def _duties(self) -> Iterator[Coroutine[None, None, None]]:
+        yield from (self._sum_up(), self._let_in(), self._keep_certified())
+        if self.hall is not None:
+            # Who cannot be dialled adds up for nobody.
+            reachable = bool(self._agent.addresses[0])
+            company = Company(self.engine, self.hall if reachable else None, self._round_stream, self._agent.standing)
+            yield self._agent.rounds.take_part_among(company)
+            if reachable:
+                yield self.hall.run()
+
+    def round_status(self) -> m.RoundStatus | None:
+        """What this node knows of rounds: of its own, while it is its turn, and of what its own part waits for."""
+        if self.hall is None:
+            return None
+        status, book = self.hall.status(), self.engine.roster.rounds
+        return replace(
+            status, waiting=self._agent.rounds.waiting or status.waiting, number=status.number or book.last_number
+        )
+
+    def _new_hall(self) -> PeerHall:
+        rounds, spools = self._agent.rounds, self._agent.directory.folder(SPOOLS)
+        rounds.on_committed = self._agent.unsettled.set
+        return PeerHall(Chair(self.engine, self.we.identity, rounds.state, spools, rounds.look_soon))
+
+    def _round_stream(self, member: Member) -> AbstractAsyncContextManager[Call]:
+        return round_stream(self.we, member, LAN.dial_timeout_s)
+
     # The sum
 
     def _applied(self, root: bytes) -> None:
         self._root = root
         self._stale.set()
+        if self.hall is not None:
+            self.hall.stir()
 
     async def _sum_up(self) -> None:
         """Bring the sum up to date whenever the records changed; what changes meanwhile is done right after."""
@@ -127,17 +165,26 @@ class MembershipRun:
         fetching payloads."""
         until_s = time.monotonic() + max(GATHER_MAX_S, 4 * took_s)
         await asyncio.sleep(max(GATHER_S, 2 * took_s))
-        while self.engine.machine.pending() and time.monotonic() < until_s:
+        while self.engine.machine.pending() and time.monotonic() < until_s:  # noqa: ASYNC110 - another task's work
             await asyncio.sleep(GATHER_S)
 
     def _wanted(self) -> Wanted:
         roster = self.engine.roster
         now_ms = time.time_ns() // 1_000_000
-        return Wanted(self._root, roster.revision, roster.edition, roster.counted, roster.experts, now_ms)
+        return Wanted(
+            self._root,
+            roster.revision,
+            roster.edition,
+            roster.counted,
+            roster.experts,
+            now_ms,
+            roster.rounds.counted,
+        )
 
     async def _publish(self, solved: Solved) -> None:
         self.solved = solved
-        await self.engine.sum_ready(solved.root, solved.sum_digest, solved.weights_digest)
+        if solved.sum_digest:
+            await self.engine.sum_ready(solved.root, solved.sum_digest, solved.weights_digest)
         await self.engine.forget_payloads(self._summing.needed)
         if solved.problem:
             _log.warning("the sum gives no router: %s", solved.problem)

@@ -12,14 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ridgeway.contribution_check import ContributionRefused, check_of
-from ridgeway.crypto.payload_digest import CHUNK_BYTES, chunk_digest
+from ridgeway.crypto.payload_digest import CHUNK_BYTES, chunk_digest, chunk_digests
 from ridgeway.errors import RidgewayError
 from ridgeway.gossip.record import Entry, Payload
 from ridgeway.manifest import Manifest
 from ridgeway.narrow_integers import WIDTH_MAX, Unpacker, unpack_blocks
 from ridgeway.proto import messages as m
 from ridgeway.proto.codec import decode
-from ridgeway.runtime.data_dir import sync_directory
+from ridgeway.roster.round_book import CountedRound
+from ridgeway.roster.round_records import body_in
+from ridgeway.round_vector import as_sum
+from ridgeway.runtime.data_dir import sync_directory, write_durably
+from ridgeway.sums import InconsistentSum
 
 _PART = ".part"
 
@@ -58,7 +62,7 @@ class PayloadFolder:
         assert entry.payload is not None  # noqa: S101 - gossip completes nothing else
         path, part = self.path(entry.payload.digest), self._part(entry.payload.digest)
         if not path.exists():
-            if not _are_statistics(part, decode(m.ContributionBody, entry.record.body), manifest):
+            if not _is_good(part, entry.record, manifest):
                 part.unlink(missing_ok=True)
                 return False
             _sync(part)
@@ -73,6 +77,24 @@ class PayloadFolder:
             with suppress(FileExistsError):
                 path.hardlink_to(source)
             sync_directory(self._folder)
+
+    def keep_sum(self, vector: npt.NDArray[np.int64]) -> Payload:
+        """Write the sum of a round, int64, durably, and say what names it."""
+        data = vector.astype("<i8", copy=False).data.cast("B")
+        payload = Payload.of(len(data), chunk_digests(data))
+        write_durably(self.path(payload.digest), data)
+        return payload
+
+    def sum_of(self, counted: CountedRound) -> npt.NDArray[np.int64]:
+        """The sum of a round that counts, int64.
+
+        Raises:
+            PayloadLost: it is not there.
+        """
+        try:
+            return np.fromfile(self.path(counted.payload_digest), dtype="<i8")
+        except OSError as error:
+            raise PayloadLost(f"payload {counted.payload_digest.hex()} cannot be read") from error
 
     def chunk(self, digest: bytes, index: int) -> bytes:
         """One chunk of a whole payload.
@@ -139,6 +161,22 @@ class PayloadFolder:
         for path in self._folder.iterdir():
             if path.name not in named:
                 path.unlink(missing_ok=True)
+
+
+def _is_good(path: Path, record: m.GossipRecord, manifest: Manifest) -> bool:
+    round_body = body_in(record)
+    if round_body is not None:
+        return _is_sum(path, round_body, manifest)
+    return _are_statistics(path, decode(m.ContributionBody, record.body), manifest)
+
+
+def _is_sum(path: Path, body: m.RoundBody, manifest: Manifest) -> bool:
+    vector = np.fromfile(path, dtype="<i8")
+    try:
+        as_sum(manifest.layout, body.domains, vector).check_change(manifest.mass)
+    except (InconsistentSum, ValueError):
+        return False
+    return True
 
 
 def _are_statistics(path: Path, body: m.ContributionBody, manifest: Manifest) -> bool:

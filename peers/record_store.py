@@ -16,6 +16,7 @@ from ridgeway.gossip.record import Entry, Payload, gossip_digest
 from ridgeway.proto import messages as m
 from ridgeway.proto.codec import decode
 from ridgeway.roster.keys import RecordKey
+from ridgeway.roster.round_records import body_in
 
 STORE_FILE = "records.db"
 STORE_VERSION = 1
@@ -168,7 +169,7 @@ def entry_of(record: m.GossipRecord, *, has_payload: bool) -> Entry:
     """The entry of a record that was judged before it was written, or that we signed ourselves."""
     payload = None
     if has_payload:
-        body = decode(m.ContributionBody, record.body)
+        body = body_in(record) or decode(m.ContributionBody, record.body)
         payload = Payload.of(body.payload_bytes, body.chunk_digests)
     return Entry(record, gossip_digest(record), RecordKey.parse(record.key).owner, payload)
 

@@ -1,5 +1,7 @@
 """What a peer sees of its federation, as messages, for `status`, `members` and whoever watches."""
 
+from collections.abc import Iterator
+
 from ridgeway.crypto.certificates import validity
 from ridgeway.peers.administering import Administration
 from ridgeway.peers.engine import Engine
@@ -61,7 +63,12 @@ def _peers(engine: Engine, current: Solved | None) -> list[m.PeerStatus]:
 
 
 def federation_status(
-    charter: Charter, roster: Roster, solved: Solved | None, alive: set[str], invited: list[tuple[str, int]]
+    charter: Charter,
+    roster: Roster,
+    solved: Solved | None,
+    alive: set[str],
+    invited: list[tuple[str, int]],
+    rounds: m.RoundStatus | None = None,
 ) -> m.FederationStatus:
     """The federation as this peer's records say.
 
@@ -71,6 +78,7 @@ def federation_status(
         solved: the newest sum; None if no daemon runs.
         alive: the members that are believed to be alive.
         invited: owners that were invited from here, and for which generation.
+        rounds: what this node knows of those; None without masking.
     """
     router = solved.router if solved else None
     members = {name: _member(member, roster, name in alive) for name, member in roster.members.items()}
@@ -85,7 +93,8 @@ def federation_status(
         sum_digest=solved.sum_digest if solved else b"",
         ridge=router.ridge if router else 0.0,
         members=tuple(status for _, status in sorted(members.items())),
-        domains=_domains(roster),
+        domains=_domains(roster, solved),
+        rounds=rounds,
         router_sum_digest=router.sum_digest if router else b"",
     )
 
@@ -98,25 +107,39 @@ def _member(member: Member, roster: Roster, alive: bool) -> m.MemberStatus:
         connected=alive and member.active,
         since_unix_ms=member.since_unix_ms,
         certificate_expires_unix_ms=_end_ms(certificate.certificate_chain_pem) if certificate else 0,
-        contributions=tuple(
-            m.CommittedContribution(held.domain, held.sequence, held.rows, held.payload_digest)
-            for _, held in sorted(roster.counted_of(member.owner).items())
-        ),
+        contributions=tuple(_contributions(member, roster)),
     )
+
+
+def _contributions(member: Member, roster: Roster) -> Iterator[m.CommittedContribution]:
+    """What the sum holds of a member. Of a masked part only the domains are known, and the round as its number."""
+    for _, held in sorted(roster.counted_of(member.owner).items()):
+        yield m.CommittedContribution(held.domain, held.sequence, held.rows, held.payload_digest)
+    place = roster.rounds.places.get(member.key)
+    for domain in place.domains if place else ():
+        yield m.CommittedContribution(domain, place.number if place else 0)
 
 
 def _end_ms(chain_pem: bytes) -> int:
     return int(validity(chain_pem)[1].timestamp() * 1000)
 
 
-def _domains(roster: Roster) -> tuple[m.DomainStatus, ...]:
+def _domains(roster: Roster, solved: Solved | None) -> tuple[m.DomainStatus, ...]:
     owners: dict[str, list[str]] = {}
-    rows: dict[str, int] = {}
+    rows: dict[str, int] = dict(solved.domains) if solved is not None and roster.rounds.counted else {}
+    for key, place in sorted(roster.rounds.places.items(), key=lambda item: item[0].owner):
+        for domain in place.domains:
+            owners.setdefault(domain, []).append(key.owner)
     for (owner, domain), held in roster.counted.items():
         owners.setdefault(domain, []).append(owner)
         rows[domain] = rows.get(domain, 0) + held.rows
     experts = roster.experts
     return tuple(
-        m.DomainStatus(domain, rows[domain], tuple(owners[domain]), tuple(e for e in experts if e.domain == domain))
-        for domain in sorted(rows)
+        m.DomainStatus(
+            domain,
+            rows.get(domain, 0),
+            tuple(dict.fromkeys(owners[domain])),
+            tuple(e for e in experts if e.domain == domain),
+        )
+        for domain in sorted(owners)
     )

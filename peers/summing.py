@@ -9,6 +9,7 @@ from ridgeway.privacy.solving import solution
 from ridgeway.proto import messages as m
 from ridgeway.proto.experts import expert_of
 from ridgeway.proto.router_artifact import encode_router
+from ridgeway.roster.round_book import CountedRound
 from ridgeway.roster.standing import Counted
 from ridgeway.router import RouterWeights
 from ridgeway.sums import FederationSum
@@ -38,6 +39,7 @@ class Wanted:
         counted: what counts, by owner and domain.
         experts: of all whose contributions count.
         made_unix_ms: now.
+        rounds: what counts instead in a federation that masks.
     """
 
     root: bytes
@@ -46,6 +48,7 @@ class Wanted:
     counted: dict[tuple[str, str], Counted]
     experts: tuple[m.Expert, ...]
     made_unix_ms: int
+    rounds: tuple[CountedRound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

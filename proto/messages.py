@@ -313,6 +313,7 @@ class Intention:
     trial_version: int = 0
     exposed: tuple[str, ...] = ()
     exposed_kind: RoundKind = RoundKind.UNSPECIFIED
+    last_round: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +338,11 @@ class RoundTerms:
     router_version: int = 0
     router_domains: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+    era: int = 0
+    base: bytes = b""
+    aggregator: str = ""
+    generation: int = 0
+    issuer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +367,8 @@ class AdvertisementBody:
     changed: bool = False
     domains: tuple[str, ...] = ()
     remaining: tuple[str, ...] = ()
+    generation: int = 0
+    issuer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1006,6 +1014,74 @@ class CertificateBody:
     sequence: int = 0
     certifier: str = ""
     certificate_chain_pem: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundSeat:
+    """One member of a round's cohort among peers, and what it brought."""
+
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    survived: bool = False
+    changed: bool = False
+    domains: tuple[str, ...] = ()
+    remaining: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RoundBody:
+    """How a round among peers ended; of a committed one, where its sum is."""
+
+    format_version: int = 0
+    terms: RoundTerms | None = None
+    seats: tuple[RoundSeat, ...] = ()
+    committed: bool = False
+    domains: tuple[str, ...] = ()
+    payload_bytes: int = 0
+    chunk_digests: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalBody:
+    """A round's sum, for its cohort to vote on."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    sequence: int = 0
+    round: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class VoteBody:
+    """How a member of a round's cohort wants it to end."""
+
+    format_version: int = 0
+    federation_id: str = ""
+    owner: str = ""
+    generation: int = 0
+    issuer: str = ""
+    sequence: int = 0
+    nonce: bytes = b""
+    round_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedVote:
+    """One vote of a certificate."""
+
+    position: int = 0
+    signature: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundCertificate:
+    """Enough votes for one end of a round."""
+
+    votes: tuple[CertifiedVote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -520,7 +520,7 @@ class RoundOrder(_message.Message):
     def __init__(self, situation: _Optional[_Union[Situation, _Mapping]] = ..., terms: _Optional[_Union[RoundTerms, _Mapping]] = ..., cohort: _Optional[_Union[Cohort, _Mapping]] = ..., shares: _Optional[_Union[ShareDelivery, _Mapping]] = ..., input_wanted: _Optional[_Union[InputWanted, _Mapping]] = ..., survivors: _Optional[_Union[Survivors, _Mapping]] = ..., agreements: _Optional[_Union[Agreements, _Mapping]] = ..., outcome: _Optional[_Union[RoundOutcome, _Mapping]] = ..., nonce: _Optional[bytes] = ...) -> None: ...
 
 class Intention(_message.Message):
-    __slots__ = ("domains", "remaining", "settled_round", "open_round", "out_of_step", "trial_version", "exposed", "exposed_kind")
+    __slots__ = ("domains", "remaining", "settled_round", "open_round", "out_of_step", "trial_version", "exposed", "exposed_kind", "last_round")
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
     REMAINING_FIELD_NUMBER: _ClassVar[int]
     SETTLED_ROUND_FIELD_NUMBER: _ClassVar[int]
@@ -529,6 +529,7 @@ class Intention(_message.Message):
     TRIAL_VERSION_FIELD_NUMBER: _ClassVar[int]
     EXPOSED_FIELD_NUMBER: _ClassVar[int]
     EXPOSED_KIND_FIELD_NUMBER: _ClassVar[int]
+    LAST_ROUND_FIELD_NUMBER: _ClassVar[int]
     domains: _containers.RepeatedScalarFieldContainer[str]
     remaining: _containers.RepeatedScalarFieldContainer[str]
     settled_round: bytes
@@ -537,7 +538,8 @@ class Intention(_message.Message):
     trial_version: int
     exposed: _containers.RepeatedScalarFieldContainer[str]
     exposed_kind: RoundKind
-    def __init__(self, domains: _Optional[_Iterable[str]] = ..., remaining: _Optional[_Iterable[str]] = ..., settled_round: _Optional[bytes] = ..., open_round: _Optional[bytes] = ..., out_of_step: bool = ..., trial_version: _Optional[int] = ..., exposed: _Optional[_Iterable[str]] = ..., exposed_kind: _Optional[_Union[RoundKind, str]] = ...) -> None: ...
+    last_round: int
+    def __init__(self, domains: _Optional[_Iterable[str]] = ..., remaining: _Optional[_Iterable[str]] = ..., settled_round: _Optional[bytes] = ..., open_round: _Optional[bytes] = ..., out_of_step: bool = ..., trial_version: _Optional[int] = ..., exposed: _Optional[_Iterable[str]] = ..., exposed_kind: _Optional[_Union[RoundKind, str]] = ..., last_round: _Optional[int] = ...) -> None: ...
 
 class Situation(_message.Message):
     __slots__ = ("settled_round", "waiting", "undecided")
@@ -550,7 +552,7 @@ class Situation(_message.Message):
     def __init__(self, settled_round: _Optional[bytes] = ..., waiting: _Optional[str] = ..., undecided: bool = ...) -> None: ...
 
 class RoundTerms(_message.Message):
-    __slots__ = ("format_version", "federation_id", "manifest_digest", "number", "nonce", "kind", "router_version", "router_domains", "members")
+    __slots__ = ("format_version", "federation_id", "manifest_digest", "number", "nonce", "kind", "router_version", "router_domains", "members", "era", "base", "aggregator", "generation", "issuer")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -560,6 +562,11 @@ class RoundTerms(_message.Message):
     ROUTER_VERSION_FIELD_NUMBER: _ClassVar[int]
     ROUTER_DOMAINS_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    ERA_FIELD_NUMBER: _ClassVar[int]
+    BASE_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATOR_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     federation_id: str
     manifest_digest: bytes
@@ -569,7 +576,12 @@ class RoundTerms(_message.Message):
     router_version: int
     router_domains: _containers.RepeatedScalarFieldContainer[str]
     members: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., manifest_digest: _Optional[bytes] = ..., number: _Optional[int] = ..., nonce: _Optional[bytes] = ..., kind: _Optional[_Union[RoundKind, str]] = ..., router_version: _Optional[int] = ..., router_domains: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[str]] = ...) -> None: ...
+    era: int
+    base: bytes
+    aggregator: str
+    generation: int
+    issuer: str
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., manifest_digest: _Optional[bytes] = ..., number: _Optional[int] = ..., nonce: _Optional[bytes] = ..., kind: _Optional[_Union[RoundKind, str]] = ..., router_version: _Optional[int] = ..., router_domains: _Optional[_Iterable[str]] = ..., members: _Optional[_Iterable[str]] = ..., era: _Optional[int] = ..., base: _Optional[bytes] = ..., aggregator: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ...) -> None: ...
 
 class Advertisement(_message.Message):
     __slots__ = ("identity_public_key", "body", "signature")
@@ -582,7 +594,7 @@ class Advertisement(_message.Message):
     def __init__(self, identity_public_key: _Optional[bytes] = ..., body: _Optional[bytes] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class AdvertisementBody(_message.Message):
-    __slots__ = ("format_version", "terms_digest", "owner", "mask_key", "sealing_key", "seed_commitment", "changed", "domains", "remaining")
+    __slots__ = ("format_version", "terms_digest", "owner", "mask_key", "sealing_key", "seed_commitment", "changed", "domains", "remaining", "generation", "issuer")
     FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
     TERMS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
@@ -592,6 +604,8 @@ class AdvertisementBody(_message.Message):
     CHANGED_FIELD_NUMBER: _ClassVar[int]
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
     REMAINING_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
     format_version: int
     terms_digest: bytes
     owner: str
@@ -601,7 +615,9 @@ class AdvertisementBody(_message.Message):
     changed: bool
     domains: _containers.RepeatedScalarFieldContainer[str]
     remaining: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, format_version: _Optional[int] = ..., terms_digest: _Optional[bytes] = ..., owner: _Optional[str] = ..., mask_key: _Optional[bytes] = ..., sealing_key: _Optional[bytes] = ..., seed_commitment: _Optional[bytes] = ..., changed: bool = ..., domains: _Optional[_Iterable[str]] = ..., remaining: _Optional[_Iterable[str]] = ...) -> None: ...
+    generation: int
+    issuer: str
+    def __init__(self, format_version: _Optional[int] = ..., terms_digest: _Optional[bytes] = ..., owner: _Optional[str] = ..., mask_key: _Optional[bytes] = ..., sealing_key: _Optional[bytes] = ..., seed_commitment: _Optional[bytes] = ..., changed: bool = ..., domains: _Optional[_Iterable[str]] = ..., remaining: _Optional[_Iterable[str]] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ...) -> None: ...
 
 class Cohort(_message.Message):
     __slots__ = ("size", "position", "threshold", "root", "proof", "domains", "neighbours")
@@ -1292,6 +1308,94 @@ class CertificateBody(_message.Message):
     certifier: str
     certificate_chain_pem: bytes
     def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., sequence: _Optional[int] = ..., certifier: _Optional[str] = ..., certificate_chain_pem: _Optional[bytes] = ...) -> None: ...
+
+class RoundBody(_message.Message):
+    __slots__ = ("format_version", "terms", "seats", "committed", "domains", "payload_bytes", "chunk_digests")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    SEATS_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    terms: RoundTerms
+    seats: _containers.RepeatedCompositeFieldContainer[RoundSeat]
+    committed: bool
+    domains: _containers.RepeatedScalarFieldContainer[str]
+    payload_bytes: int
+    chunk_digests: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, format_version: _Optional[int] = ..., terms: _Optional[_Union[RoundTerms, _Mapping]] = ..., seats: _Optional[_Iterable[_Union[RoundSeat, _Mapping]]] = ..., committed: bool = ..., domains: _Optional[_Iterable[str]] = ..., payload_bytes: _Optional[int] = ..., chunk_digests: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class RoundSeat(_message.Message):
+    __slots__ = ("owner", "generation", "issuer", "survived", "changed", "domains", "remaining")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    SURVIVED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    REMAINING_FIELD_NUMBER: _ClassVar[int]
+    owner: str
+    generation: int
+    issuer: str
+    survived: bool
+    changed: bool
+    domains: _containers.RepeatedScalarFieldContainer[str]
+    remaining: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., survived: bool = ..., changed: bool = ..., domains: _Optional[_Iterable[str]] = ..., remaining: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ProposalBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "sequence", "round")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    sequence: int
+    round: bytes
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., sequence: _Optional[int] = ..., round: _Optional[bytes] = ...) -> None: ...
+
+class VoteBody(_message.Message):
+    __slots__ = ("format_version", "federation_id", "owner", "generation", "issuer", "sequence", "nonce", "round_digest")
+    FORMAT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FEDERATION_ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    NONCE_FIELD_NUMBER: _ClassVar[int]
+    ROUND_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    format_version: int
+    federation_id: str
+    owner: str
+    generation: int
+    issuer: str
+    sequence: int
+    nonce: bytes
+    round_digest: bytes
+    def __init__(self, format_version: _Optional[int] = ..., federation_id: _Optional[str] = ..., owner: _Optional[str] = ..., generation: _Optional[int] = ..., issuer: _Optional[str] = ..., sequence: _Optional[int] = ..., nonce: _Optional[bytes] = ..., round_digest: _Optional[bytes] = ...) -> None: ...
+
+class RoundCertificate(_message.Message):
+    __slots__ = ("votes",)
+    VOTES_FIELD_NUMBER: _ClassVar[int]
+    votes: _containers.RepeatedCompositeFieldContainer[CertifiedVote]
+    def __init__(self, votes: _Optional[_Iterable[_Union[CertifiedVote, _Mapping]]] = ...) -> None: ...
+
+class CertifiedVote(_message.Message):
+    __slots__ = ("position", "signature")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    signature: bytes
+    def __init__(self, position: _Optional[int] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class DescribePeersRequest(_message.Message):
     __slots__ = ("invitation",)

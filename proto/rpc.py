@@ -16,7 +16,7 @@ from ridgeway.proto.codec import decode, decoder, encoder
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
-Metadata = tuple[tuple[str, str], ...]
+Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 class Arity(Enum):
@@ -62,6 +62,7 @@ GET_STATUS = Method(FEDERATION, "GetStatus", m.GetStatusRequest, m.FederationSta
 PEERS = "ridgeway.v1.Peers"
 EXCHANGE = Method(PEERS, "Exchange", m.PeerFrame, m.PeerFrame, Arity.BOTH_STREAM)
 GREET = Method(PEERS, "Greet", m.GreetRequest, m.GreetResponse)
+PEERS_TAKE_PART = Method(PEERS, "TakePart", m.RoundReply, m.RoundOrder, Arity.BOTH_STREAM)
 
 PEER_ENROLMENT = "ridgeway.v1.PeerEnrolment"
 DESCRIBE_PEERS = Method(PEER_ENROLMENT, "Describe", m.DescribePeersRequest, m.DescribePeersResponse)

@@ -12,6 +12,7 @@ from ridgeway.crypto.labels import REDEMPTION_SIGNATURE
 from ridgeway.errors import RidgewayError
 from ridgeway.gossip.judging import Accept, InvalidRecord, Lookup, NotYet
 from ridgeway.gossip.record import Payload
+from ridgeway.manifest import Masking
 from ridgeway.proto import messages as m
 from ridgeway.proto.codec import decode
 from ridgeway.proto.records import open_contribution, open_withdrawal
@@ -26,6 +27,16 @@ from ridgeway.roster.records import (
     peek,
     redemption_body,
     sequence_of,
+)
+from ridgeway.roster.round_records import (
+    CAME_TO_NOTHING,
+    COMMITTED,
+    check_certificate,
+    open_body,
+    payload_of,
+    round_key,
+    seat_key,
+    terms_of,
 )
 
 
@@ -68,6 +79,12 @@ class TrustJudge:
 
     def _judge(self, key: RecordKey, record: m.GossipRecord, lookup: Lookup) -> Payload | None:
         signed = m.SignedRecord(record.body, record.signature)
+        if key.kind in _OF_MASKING and (self._charter.manifest.masking is Masking.REQUIRED) != _OF_MASKING[key.kind]:
+            raise BadRecord("a federation has contributions, or rounds if it masks; this record is of the other kind")
+        if key.kind is RecordKind.ROUND:
+            return self._round(key, record, lookup)
+        if key.kind is RecordKind.PROPOSAL:
+            return self._proposal(key, record, lookup)
         if key.kind is RecordKind.CONTRIBUTION:
             return self._contribution(key, record.sequence, signed, _member_key(key, lookup))
         body = _OPENERS[key.kind](self._charter, key, signed, lookup)
@@ -92,6 +109,37 @@ class TrustJudge:
             raise BadRecord("its payload has another length than this federation's vectors")
         return Payload.of(body.payload_bytes, body.chunk_digests)
 
+    def _round(self, key: RecordKey, record: m.GossipRecord, lookup: Lookup) -> Payload | None:
+        """Nobody signs a round's end alone: what counts are the votes of its cohort."""
+        body = open_body(record.body, self._charter.manifest)
+        sequence = COMMITTED if body.committed else CAME_TO_NOTHING
+        if round_key(terms_of(body)) != key or record.sequence != sequence:
+            raise BadRecord("its key or number is not what was voted for")
+        keys = tuple(_member_key(seat_key(seat), lookup) for seat in body.seats)
+        check_certificate(body, m.SignedRecord(record.body, record.signature), keys)
+        return payload_of(body)
+
+    def _proposal(self, key: RecordKey, record: m.GossipRecord, lookup: Lookup) -> Payload | None:
+        signed = m.SignedRecord(record.body, record.signature)
+        proposal = open_signed(m.ProposalBody, signed, _member_key(key, lookup), self._charter.federation_id)
+        body = open_body(proposal.round, self._charter.manifest)
+        terms = terms_of(body)
+        said = (key_of(proposal), proposal.sequence, terms.aggregator, terms.generation, terms.issuer)
+        if said != (key, record.sequence, proposal.owner, proposal.generation, proposal.issuer):
+            raise BadRecord("its key or number is not what was signed")
+        if not body.committed or terms.number != proposal.sequence:
+            raise BadRecord("only a round's sum is proposed, under the round's number")
+        return payload_of(body)
+
+
+# Whether a kind belongs to a federation that masks, or to one that does not; the others belong to both.
+_OF_MASKING = {
+    RecordKind.CONTRIBUTION: False,
+    RecordKind.PROPOSAL: True,
+    RecordKind.VOTE: True,
+    RecordKind.ROUND: True,
+}
+
 
 def _grant(charter: Charter, _: RecordKey, signed: m.SignedRecord, __: Lookup) -> Body:
     return open_signed(m.GrantBody, signed, charter.authority_public_key, charter.federation_id)
@@ -104,7 +152,7 @@ def _by_issuer(kind: type[m.MembershipBody] | type[m.VerdictBody]) -> "_Opener":
     return opened
 
 
-def _by_member(kind: type[m.DepartureBody] | type[m.ProfileBody]) -> "_Opener":
+def _by_member(kind: type[m.DepartureBody] | type[m.ProfileBody] | type[m.VoteBody]) -> "_Opener":
     def opened(charter: Charter, key: RecordKey, signed: m.SignedRecord, lookup: Lookup) -> Body:
         return open_signed(kind, signed, _member_key(key, lookup), charter.federation_id)
 
@@ -156,6 +204,7 @@ _OPENERS: dict[RecordKind, _Opener] = {
     RecordKind.VERDICT: _by_issuer(m.VerdictBody),
     RecordKind.DEPARTURE: _by_member(m.DepartureBody),
     RecordKind.PROFILE: _by_member(m.ProfileBody),
+    RecordKind.VOTE: _by_member(m.VoteBody),
     RecordKind.REQUEST: _request,
     RecordKind.CERTIFICATE: _certificate,
 }

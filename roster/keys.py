@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from ridgeway.crypto.owner_name import check_domain_name, check_owner_name
 from ridgeway.errors import RidgewayError
+from ridgeway.secagg.terms import NONCE_BYTES
 
 # Of an owner's membership; each invitation of it raises the generation by one.
 GENERATION_MAX = 1 << 20
@@ -24,8 +25,8 @@ class BadKey(RidgewayError):
 class RecordKind(StrEnum):
     """The kinds of records, in the order in which one may need another to be judged.
 
-    Masked rounds without a coordinator will add one: a round's sum, with the signatures of its survivors, judged by
-    their memberships and counted in the place of their contributions. This release lets unknown kinds pass by.
+    A federation has contributions, or proposals, votes and rounds: its manifest says whether it masks. Kinds that a
+    release does not know it lets pass by.
     """
 
     GRANT = "grant"
@@ -36,6 +37,13 @@ class RecordKind(StrEnum):
     CERTIFICATE = "certificate"
     PROFILE = "profile"
     CONTRIBUTION = "contribution"
+    PROPOSAL = "proposal"
+    VOTE = "vote"
+    ROUND = "round"
+
+
+# Of these there is one for each domain, or for each round.
+_NAMED = {RecordKind.CONTRIBUTION, RecordKind.ROUND}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class RecordKey:
         owner: whom it is about.
         generation: of the owner's membership.
         issuer: of a verdict, who gave it; otherwise who issued the membership; empty: the authority. A grant has none.
-        domain: of a contribution.
+        domain: of a contribution; of a round the nonce, in hexadecimal. A round's owner is its aggregator.
     """
 
     kind: RecordKind
@@ -61,7 +69,7 @@ class RecordKey:
         parts = [self.kind.value, self.owner, str(self.generation)]
         if self.kind is not RecordKind.GRANT:
             parts.append(self.issuer or _AUTHORITY)
-        if self.kind is RecordKind.CONTRIBUTION:
+        if self.kind in _NAMED:
             parts.append(self.domain)
         return "/".join(parts)
 
@@ -96,6 +104,8 @@ class RecordKey:
             raise BadKey(f"a generation lies between 1 and {GENERATION_MAX}")
         if self.kind is RecordKind.CONTRIBUTION:
             check_domain_name(self.domain)
+        if self.kind is RecordKind.ROUND and len(bytes.fromhex(self.domain)) != NONCE_BYTES:
+            raise BadKey(f"a round is known by {NONCE_BYTES} bytes")
         if self.issuer:
             grant_key(self.issuer)
 

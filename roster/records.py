@@ -36,6 +36,8 @@ Body = (
     | m.InvitationBody
     | m.CertificateRequestBody
     | m.CertificateBody
+    | m.ProposalBody
+    | m.VoteBody
 )
 B = TypeVar("B", bound=Body)
 
@@ -48,6 +50,8 @@ _LABELS: dict[type[object], bytes] = {
     m.InvitationBody: labels.INVITATION_SIGNATURE,
     m.CertificateRequestBody: labels.CERTIFICATE_REQUEST_SIGNATURE,
     m.CertificateBody: labels.CERTIFICATE_SIGNATURE,
+    m.ProposalBody: labels.PROPOSAL_SIGNATURE,
+    m.VoteBody: labels.VOTE_SIGNATURE,
 }
 
 _KINDS: dict[type[object], RecordKind] = {
@@ -57,6 +61,8 @@ _KINDS: dict[type[object], RecordKind] = {
     m.ProfileBody: RecordKind.PROFILE,
     m.CertificateRequestBody: RecordKind.REQUEST,
     m.CertificateBody: RecordKind.CERTIFICATE,
+    m.ProposalBody: RecordKind.PROPOSAL,
+    m.VoteBody: RecordKind.VOTE,
 }
 
 

@@ -11,6 +11,7 @@ A pure function of the set of records, kept up to date record by record. The rul
    only, and whoever invites and whoever evicts at the same time, the eviction wins.
 4. An owner that left has left, whatever verdict confirms it.
 5. A contribution counts if it was signed within its owner's present membership, and that is active or revoked.
+6. In a federation that masks, what `round_book` says counts, until a full round of others replaces it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +24,7 @@ from ridgeway.proto import messages as m
 from ridgeway.proto.codec import decode
 from ridgeway.roster.keys import RecordKey, RecordKind, issuer_name
 from ridgeway.roster.records import Body
+from ridgeway.roster.round_book import RoundBook
 
 State = m.MemberState
 
@@ -37,7 +39,9 @@ _BODIES: dict[RecordKind, type[Body]] = {
     RecordKind.PROFILE: m.ProfileBody,
 }
 # Records that say nothing about the sum or the router.
-_BESIDE_THE_SUM = {RecordKind.REQUEST, RecordKind.CERTIFICATE}
+_BESIDE_THE_SUM = {RecordKind.REQUEST, RecordKind.CERTIFICATE, RecordKind.PROPOSAL, RecordKind.VOTE}
+# Records of rounds say nothing about members.
+OF_ROUNDS = {RecordKind.PROPOSAL, RecordKind.VOTE, RecordKind.ROUND}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ class Roster:
     Attributes:
         revision: grows with every record that can change the sum, and is equal for equal sets of records.
         edition: likewise with every record that can change the experts.
+        rounds: what counts in a federation that masks.
     """
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
@@ -120,6 +125,7 @@ class Roster:
         self._grants: dict[str, m.GrantBody] = {}
         self._sequences: dict[str, int] = {}
         self.revision = self.edition = 0
+        self.rounds = RoundBook()
         self.take(entries)
 
     def take(self, entries: Iterable[Entry]) -> Change:
@@ -128,6 +134,9 @@ class Roster:
         for entry in entries:
             key = RecordKey.parse(entry.key)
             self._number(key, entry.record.sequence)
+            if key.kind in OF_ROUNDS:
+                self.rounds.take(key, entry)
+                continue
             self._put(key, entry)
             touched |= self._touched_by(key)
         return self._look_again(touched)
@@ -138,6 +147,9 @@ class Roster:
         for entry in entries:
             key = RecordKey.parse(entry.key)
             self._number(key, 0)
+            if key.kind in OF_ROUNDS:
+                self.rounds.lose(key)
+                continue
             self._owner(key.owner).contributions.pop(key, None)
             touched.add(key.owner)
         return self._look_again(touched)

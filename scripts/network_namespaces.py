@@ -18,7 +18,7 @@ import struct
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,7 @@ class Network:
     names: tuple[str, ...]
     addresses: tuple[str, ...]
     carrier: int
-    _sides: MutableSequence[int] = field(repr=False)
+    _sides: "ctypes.Array[ctypes.c_ubyte]" = field(repr=False)
 
     def part(self, *places: int) -> None:
         """Cut the namespaces at these places off from the others; among each other they reach."""
@@ -129,7 +129,7 @@ def _inside(name: str) -> Iterator[None]:
         os.close(there)
 
 
-def _forward(tunnels: list[int], delay_s: float, loss: float, sides: MutableSequence[int]) -> None:
+def _forward(tunnels: list[int], delay_s: float, loss: float, sides: "ctypes.Array[ctypes.c_ubyte]") -> None:
     """Carry packets between tunnels, for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

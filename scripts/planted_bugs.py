@@ -295,8 +295,8 @@ BUGS = (
     Bug(
         "idle owners hide who is missing from an opened round",
         "secagg/participant.py",
-        "        differing = (view.bringers(listed) - self._exposed) | ",
-        "        differing = (view.owners(listed) - self._exposed) | ",
+        "        differing = (view.bringers(listed) ^ self._exposed) - ",
+        "        differing = (view.owners(listed) ^ self._exposed) - ",
         SECAGG,
     ),
     Bug(
@@ -342,15 +342,15 @@ BUGS = (
     Bug(
         "a node forgets that it revealed",
         "node/rounds.py",
-        "                self.state.reveals(exposes, engaged.terms.kind)\n",
+        "                self.state.reveals(exposes, engaged.terms.kind, engaged.terms.aggregator)\n",
         "                pass\n",
         (f"{UNIT}/test_node_rounds.py",),
     ),
     Bug(
         "a round's number may come again",
         "node/round_state.py",
-        '        if number <= int(self._state.setting("last_round") or 0):\n',
-        '        if number < int(self._state.setting("last_round") or 0):\n',
+        "        if number <= self.last_number:\n",
+        "        if number < self.last_number:\n",
         (f"{UNIT}/test_round_state.py",),
     ),
     Bug(
@@ -368,7 +368,7 @@ BUGS = (
     ),
     Bug(
         "an owner whose stream ended before its vector was wanted is awaited for ever",
-        "coordinator/rounds.py",
+        "rounds/hall.py",
         "                self._send(running.lost(owner, time.monotonic()))\n"
         "                continue\n            if order",
         "                continue\n            if order",
@@ -376,8 +376,8 @@ BUGS = (
     Bug(
         "owners of an opened round that come back late get no turn",
         "coordinator/rounds.py",
-        "                self._exposed_s = time.monotonic()\n\n    def _note",
-        "                pass\n\n    def _note",
+        "                self._exposed_s = time.monotonic()\n\n\ndef _settled",
+        "                pass\n\n\ndef _settled",
         (f"{UNIT}/test_coordinator_rounds.py",),
     ),
     Bug(

@@ -146,6 +146,11 @@ class Aggregator:
         return len(self._seats) or len(self._invited)
 
     @property
+    def seats(self) -> tuple[m.AdvertisementBody, ...]:
+        """What the members of the cohort advertised, by position; nobody before it is fixed."""
+        return tuple(seat.advertised for seat in self._seats.values())
+
+    @property
     def included(self) -> frozenset[str]:
         """Whose vectors have been added, whether they stayed to the end or not."""
         return frozenset(self._survivors)

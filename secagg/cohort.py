@@ -106,8 +106,9 @@ class CohortView:
 
     def bringers(self, positions: Set[int]) -> Set[str]:
         """Those of the owners at these positions, as far as we see them, whose vectors are more than zeros."""
+        full = self.terms.kind is RoundKind.FULL
         visible = (self.member(position).advertised for position in self.holders & positions)
-        return {body.owner for body in visible if body.domains}
+        return {body.owner for body in visible if body.domains and (full or body.changed)}
 
     def require_cover(self, present: Set[int], min_cohort: int) -> None:
         """Check that the sum of those present, as far as we see them, hides each single owner's change.

@@ -135,6 +135,7 @@ class Participant:
         roster: whom we believe.
         entropy: `ENTROPY_BYTES` fresh random bytes.
         exposed: who brought something to a round with us that may have been opened, if there is one.
+        excused: those of them who alone can know that round's sum, so that no difference from it tells of them.
         rebased: whether our vector is another one than in that round.
 
     Attributes:
@@ -151,6 +152,7 @@ class Participant:
         roster: Roster,
         entropy: bytes,
         exposed: Set[str] = frozenset(),
+        excused: Set[str] = frozenset(),
         rebased: bool = False,
     ) -> None:
         self._identity = identity
@@ -158,6 +160,7 @@ class Participant:
         self._min_cohort = min_cohort
         self._roster = roster
         self._exposed = exposed
+        self._excused = excused
         self._rebased = rebased
         secrets = Secrets.drawn(entropy)
         body = m.AdvertisementBody(
@@ -170,6 +173,8 @@ class Participant:
             changed=involvement.changed,
             domains=involvement.domains,
             remaining=involvement.remaining,
+            generation=involvement.generation,
+            issuer=involvement.issuer,
         )
         self.advertisement = sign(identity, body)
         self.phase: Phase = Advertised(secrets, self.advertisement)
@@ -260,6 +265,15 @@ class Participant:
         return m.Agreement(view.me.position, self._identity.sign(AGREEMENT_SIGNATURE, body))
 
     @property
+    def view(self) -> CohortView | None:
+        """The cohort, while we take part in it; None before it was shown to us, and after our part has ended."""
+        return None if isinstance(self.phase, Advertised | Finished) else self.phase.view
+
+    def withdraw(self) -> None:
+        """Take no further part."""
+        self.phase = Finished()
+
+    @property
     def survivors(self) -> Set[str]:
         """The owners whose sum we have agreed to, as far as we see them; empty before that, or if we do not see all."""
         phase = self.phase
@@ -298,8 +312,8 @@ class Participant:
         )
 
     def _require_no_telling_difference(self, view: CohortView, listed: Set[int]) -> None:
-        """Whoever is idle brings zeros to both sums and hides nobody in their difference."""
-        differing = (view.bringers(listed) - self._exposed) | (self._exposed - view.owners(listed))
+        """What differs is what those bring who bring something to one of both sums only; zeros hide nobody."""
+        differing = (view.bringers(listed) ^ self._exposed) - (self._excused - view.owners(listed))
         if self._rebased:
             differing |= view.owners({view.me.position})
         if self._exposed and 0 < len(differing) < self._min_cohort:
@@ -331,6 +345,8 @@ class Involvement:
     changed: bool
     domains: tuple[str, ...] = ()
     remaining: tuple[str, ...] = ()
+    generation: int = 0
+    issuer: str = ""
 
 
 def _opened(phase: Shared, share: m.SealedShare) -> tuple[bytes, bytes] | None:

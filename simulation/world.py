@@ -111,7 +111,7 @@ class World:
             process.durability.survivors(left, self.random)
         else:
             shutil.copytree(process.root, left, ignore=shutil.ignore_patterns("*.db-shm", "lock"))
-        # A program that ends again and again must not fill the machine's memory; the last life's files may be open still.
+        # A program that ends again and again must not fill the memory; the last life's files may be open still.
         shutil.rmtree(self.root / f"{host.name}.{host.lives - 2}", ignore_errors=True)
         for told in process.on_death:
             told()

@@ -20,7 +20,8 @@ from ridgeway.crypto.certificates import BadCertificate, read_peer_certificate
 from ridgeway.crypto.identity import BadIdentityKey, IdentityKey
 from ridgeway.crypto.invitation import PREFIX, BadInvitation, Invitation, _checksum
 from ridgeway.crypto.labels import CONTRIBUTION_SIGNATURE, LEAVE_SIGNATURE
-from ridgeway.embedder import EmbedderError
+from ridgeway.crypto.owner_name import BadName, TooManyDomains
+from ridgeway.embedder import EmbedderError, EmbedderFingerprint
 from ridgeway.embedders.checkpoint import is_tied, shard_of
 from ridgeway.embedders.safetensors_file import check_tensor, memory_map, read_local_header
 from ridgeway.embedders.tokenizer_file import parse_tokenizer
@@ -29,7 +30,7 @@ from ridgeway.gateway.answer import AnswerStream, NoAnswer
 from ridgeway.gateway.api_error import ApiError
 from ridgeway.gateway.api_request import ApiRequest, Endpoint
 from ridgeway.gateway.expert_keys import BadKeys, ExpertKeys
-from ridgeway.manifest import Manifest, ManifestError
+from ridgeway.manifest import Coordination, Manifest, ManifestError, Masking
 from ridgeway.narrow_integers import Unpacker, WrongWidth, pack, smallest_width, unpack
 from ridgeway.node.hold_outs import HoldOutDamaged, HoldOuts
 from ridgeway.node.prompts import PromptError, PromptSource, read_prompts, source_fingerprint
@@ -41,10 +42,19 @@ from ridgeway.proto.codec import DESCRIPTOR, MalformedMessage, decode, encode
 from ridgeway.proto.records import MalformedRecord, open_contribution, open_withdrawal
 from ridgeway.proto.router_artifact import ARTIFACT_VERSION, MAGIC, BadRouterArtifact, decode_router, encode_router
 from ridgeway.proto.trial_report import from_message
+from ridgeway.roster.keys import BadKey, RecordKey
+from ridgeway.roster.records import BadRecord
+from ridgeway.roster.round_records import open_body, payload_of, round_key
 from ridgeway.runtime.data_dir import DataDirectory, DataDirectoryError, role_of
 from ridgeway.runtime.private_file import NotPrivate
 from ridgeway.trial import BadTrial
 
+ROUNDS_MANIFEST = Manifest(
+    "f" * 32,
+    EmbedderFingerprint("toy", "a" * 64, "b" * 64, 1000, 2),
+    masking=Masking.REQUIRED,
+    coordination=Coordination.PEERS,
+)
 KINDS: tuple[type, ...] = tuple(getattr(m, name) for name in sorted(DESCRIPTOR.message_types_by_name))
 KEY = IdentityKey.generate()
 AUTHORITY = CertificateAuthority.create("fuzz", datetime(2030, 1, 1, tzinfo=UTC))
@@ -80,6 +90,14 @@ def contribution_record(data: bytes, _: Path) -> None:
 def withdrawal_record(data: bytes, _: Path) -> None:
     """A body that its owner did sign."""
     open_withdrawal(m.SignedRecord(data, KEY.sign(LEAVE_SIGNATURE, data)), KEY.public_bytes)
+
+
+def round_body(data: bytes, _: Path) -> None:
+    """How a round among peers ended, for which its cohort did vote."""
+    body = open_body(data, ROUNDS_MANIFEST)
+    assert body.terms is not None
+    RecordKey.parse(str(round_key(body.terms)))
+    payload_of(body)
 
 
 def router_file(data: bytes, _: Path) -> None:
@@ -269,6 +287,7 @@ TARGETS: dict[str, Target] = {
     "message": Target(message, (MalformedMessage,)),
     "contribution_record": Target(contribution_record, (MalformedMessage, MalformedRecord)),
     "withdrawal_record": Target(withdrawal_record, (MalformedMessage, MalformedRecord)),
+    "round_body": Target(round_body, (MalformedMessage, BadRecord, BadKey, BadName, TooManyDomains)),
     "router_file": Target(router_file, (BadRouterArtifact,)),
     "router_body": Target(router_body, (BadRouterArtifact,)),
     "router_feed": Target(router_feed, (BadRouterArtifact, MalformedMessage)),

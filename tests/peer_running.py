@@ -26,14 +26,18 @@ from ridgeway.web.settings import HttpSettings
 WAIT_S = 60.0
 
 
-def toy_manifest(federation_id: str = "a" * 32, coordination: Coordination = Coordination.PEERS) -> Manifest:
+def toy_manifest(
+    federation_id: str = "a" * 32,
+    masking: Masking = Masking.OFF,
+    coordination: Coordination = Coordination.PEERS,
+) -> Manifest:
     """A federation of peers that compute with the toy embedder."""
     return Manifest(
         federation_id=federation_id,
         embedder=toy.toy_embedder().fingerprint,
         feature_map=FeatureMap.TOKENS,
         pooled=PooledSettings(0),
-        masking=Masking.OFF,
+        masking=masking,
         coordination=coordination,
     )
 
@@ -52,9 +56,14 @@ class PeerHome:
     embedder: Path
     port: int = field(default_factory=free_port)
 
-    def found(self, owner: str = "founder", coordination: Coordination = Coordination.PEERS) -> None:
+    def found(
+        self,
+        owner: str = "founder",
+        masking: Masking = Masking.OFF,
+        coordination: Coordination = Coordination.PEERS,
+    ) -> None:
         """Found a federation here."""
-        manifest = toy_manifest(coordination=coordination)
+        manifest = toy_manifest(masking=masking, coordination=coordination)
         found(self.data_dir, owner, manifest, str(self.embedder), datetime.now(UTC))
 
     async def administer(self, method: rpc.Method[rpc.Request, rpc.Response], request: rpc.Request) -> rpc.Response:

@@ -42,6 +42,7 @@ class Node:
     key: IdentityKey = field(default_factory=IdentityKey.generate)
     roster: Roster = field(default_factory=lambda: Roster({}))
     exposed: frozenset[str] = frozenset()
+    excused: frozenset[str] = frozenset()
     rebased: bool = False
     participant: Participant | None = None
     masks: tuple[Mask, ...] = ()
@@ -51,7 +52,15 @@ class Node:
     def join(self, terms: m.RoundTerms, min_cohort: int) -> Participant:
         involvement = Involvement(self.owner, self.changed, ("law",) if self.changed else (), ("law",))
         return Participant(
-            self.key, terms, involvement, min_cohort, self.roster, self.entropy, self.exposed, self.rebased
+            self.key,
+            terms,
+            involvement,
+            min_cohort,
+            self.roster,
+            self.entropy,
+            self.exposed,
+            excused=self.excused,
+            rebased=self.rebased,
         )
 
 

@@ -18,17 +18,18 @@ from light_client import Owner, chunks, random_contribution
 from running import Running, refused, running
 
 from ridgeway.coordinator import daemon as coordinator_daemon
-from ridgeway.coordinator import enrolment_service, federation, federation_service, publication, rounds, uploads
+from ridgeway.coordinator import enrolment_service, federation, federation_service, publication, uploads
 from ridgeway.coordinator.caller import peer_network
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.coordinator.rate_limit import TokenBuckets
-from ridgeway.coordinator.rounds import Connection
 from ridgeway.crypto.invitation import Invitation
 from ridgeway.crypto.owner_name import DOMAINS_PER_OWNER, TooManyDomains, check_domains
 from ridgeway.manifest import FeatureMap, Masking
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.proto.router_artifact import decode_router
+from ridgeway.rounds import hall as rounds
+from ridgeway.rounds.hall import Connection
 from ridgeway.runtime import bystanders, channel_options, serving
 from ridgeway.runtime.local_socket import bind, connect
 from ridgeway.runtime.open_files import allow_open_files

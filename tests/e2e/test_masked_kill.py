@@ -23,7 +23,7 @@ from ridgeway.cli.administer import administer
 from ridgeway.cli.local_federation import Process
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.manifest import FeatureMap, Manifest
-from ridgeway.node.rounds import Rounds, Standing
+from ridgeway.node.rounds import Call, Rounds, Standing
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.remote_errors import Unreachable
@@ -53,7 +53,7 @@ class Stop:
         """Stop before the owner takes the step."""
         take_step, end = Rounds._take_step, Rounds._end
 
-        async def stopping(rounds: Rounds, call: object, order: m.RoundOrder, standing: Standing) -> None:
+        async def stopping(rounds: Rounds, call: Call, order: m.RoundOrder, standing: Standing) -> None:
             if standing.owner == self.owner and getattr(order, self.step) is not None and not self.reached.is_set():
                 self.reached.set()
                 await self.go_on.wait()

@@ -18,12 +18,12 @@ from running import Running, refused, running
 
 from ridgeway.coordinator.federation import Federation
 from ridgeway.coordinator.founding import Wishes
-from ridgeway.coordinator.input_spool import InputSpool
 from ridgeway.manifest import FeatureMap, Manifest
 from ridgeway.node.round_state import RoundState
 from ridgeway.node.state import STATE_FILE, NodeState, write_setting
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
+from ridgeway.rounds.input_spool import InputSpool
 from ridgeway.secagg.aggregator import Sum
 from ridgeway.sums import InconsistentSum
 

@@ -3,14 +3,13 @@
 import asyncio
 import random
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import toy
 from node_running import words, write_prompts
+from peer_processes import processes
 from peer_running import PeerHome, toy_manifest
 
 from ridgeway.errors import RidgewayError
@@ -19,44 +18,6 @@ from ridgeway.proto import rpc
 
 OWNERS = ("ann", "bob", "cat")
 KILLS = 4
-
-
-@dataclass
-class Processes:
-    """Real `ridgeway node` processes."""
-
-    running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
-
-    async def start(self, owner: str, home: PeerHome) -> None:
-        """Start a node and wait until it answers."""
-        with home.data_dir.with_suffix(".log").open("ab") as log:
-            child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "ridgeway.cli.main", "node", "--peers", "--data-dir", str(home.data_dir),
-                "--listen", f"127.0.0.1:{home.port}", "--refresh", "0", "--json",
-                stdout=asyncio.subprocess.PIPE, stderr=log,
-            )  # fmt: skip
-        self.running[owner] = child
-        assert child.stdout
-        assert b"ready" in await child.stdout.readline(), home.data_dir.with_suffix(".log").read_text()[-3000:]
-
-    async def kill(self, owner: str) -> None:
-        """End a node with SIGKILL."""
-        child = self.running.pop(owner)
-        child.kill()
-        assert await child.wait() == -signal.SIGKILL
-
-
-@asynccontextmanager
-async def processes() -> AsyncIterator[Processes]:
-    """No process outlives the block."""
-    made = Processes()
-    try:
-        yield made
-    finally:
-        for child in made.running.values():
-            with suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
 
 
 async def test_peers_killed_while_they_contribute_come_to_the_same_sum(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ async def test_prometheus_sees_what_is_gossiped(homes: tuple[PeerHome, PeerHome,
 async def test_a_page_says_that_the_coordinator_is_lost_and_that_it_is_back(chrome: Browser, tmp_path: Path) -> None:
     embedder = toy.write_toy_embedder(tmp_path / "toy")
     middle, bob = PeerHome(tmp_path / "middle", embedder), PeerHome(tmp_path / "bob", embedder)
-    middle.found(COORDINATOR, Coordination.MIXED)
+    middle.found(COORDINATOR, coordination=Coordination.MIXED)
     async with peer(bob, http=LOOPBACK) as serving, visit(chrome, serving.http) as visited:
         alarm = visited.page.locator("#gossip .warn")
         row = visited.page.locator("#gossip tbody tr", has_text=COORDINATOR)

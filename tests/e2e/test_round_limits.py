@@ -10,13 +10,13 @@ import toy
 from node_running import NodeHome, daemon, expect_sum, words, write_prompts
 from running import Running, running
 
-from ridgeway.coordinator import rounds
 from ridgeway.coordinator.founding import Wishes
-from ridgeway.coordinator.input_spool import InputSpool
-from ridgeway.coordinator.rounds import Connection
 from ridgeway.manifest import FeatureMap
 from ridgeway.node import rounds as node_rounds
 from ridgeway.node.rounds import Engagement, Standing
+from ridgeway.rounds import hall as rounds
+from ridgeway.rounds.hall import Connection
+from ridgeway.rounds.input_spool import InputSpool
 
 NAMES = ("alpha", "beta", "gamma", "delta")
 

@@ -133,7 +133,7 @@ def test_every_method_is_bombarded() -> None:
     assert {method.service for method in METHODS} == {
         rpc.ENROLMENT, rpc.FEDERATION, rpc.ADMINISTRATION, rpc.ROUTING, rpc.NODE_CONTROL, rpc.PEERS, rpc.PEER_ENROLMENT,
     }  # fmt: skip
-    assert len(METHODS) == 29
+    assert len(METHODS) == 30
     names = {path.name for path in (CORPUS / "message").iterdir()}
     assert {method.request.__name__.lower() for method in METHODS} <= names
 

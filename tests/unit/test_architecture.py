@@ -24,6 +24,7 @@ PACKAGES = {
     "gossip",
     "peers",
     "roster",
+    "rounds",
     "privacy",
     "cli",
     "samples",
@@ -33,7 +34,8 @@ PACKAGES = {
 }
 
 BOTH_DAEMONS = {
-    "core", "crypto", "proto", "protocol", "secagg", "gossip", "embedders", "runtime", "backup", "web", "privacy",
+    "core", "crypto", "proto", "protocol", "secagg", "gossip", "embedders", "rounds", "runtime", "backup", "web",
+    "privacy",
 }  # fmt: skip
 
 # What each folder may import of the others, besides itself.
@@ -53,7 +55,8 @@ ALLOWED = {
     "coordinator": BOTH_DAEMONS,
     "node": BOTH_DAEMONS,
     "engines": {"core", "embedders", "node", "runtime"},
-    "roster": {"core", "crypto", "proto", "gossip"},
+    "roster": {"core", "crypto", "proto", "gossip", "secagg"},
+    "rounds": {"core", "crypto", "proto", "protocol", "secagg", "gossip", "runtime"},
     "peers": BOTH_DAEMONS | {"roster", "node"},
     "gateway": {"core", "crypto", "proto", "embedders", "runtime", "node"},
     "baselines": {"core", "proto"},

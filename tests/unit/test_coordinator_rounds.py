@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from ridgeway.coordinator.rounds import Connection, Rounds
+from ridgeway.coordinator.rounds import Rounds
 from ridgeway.proto import messages as m
 from ridgeway.protocol.backoff import Backoff
+from ridgeway.rounds.hall import Connection
 from ridgeway.secagg.aggregator import Orders, Phase
 from ridgeway.secagg.round_policy import ABSENT_S, GATHER_S, Start
 

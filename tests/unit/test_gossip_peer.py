@@ -7,6 +7,7 @@ import pytest
 from ridgeway.crypto.payload_digest import CHUNK_BYTES, chunk_digests
 from ridgeway.gossip import effects as ef
 from ridgeway.gossip import events as ev
+from ridgeway.gossip.frame_check import SIGNATURE_BYTES_MAX
 from ridgeway.gossip.judging import InvalidRecord
 from ridgeway.gossip.limits import FRAME_VERSION
 from ridgeway.gossip.paces import Paces
@@ -383,7 +384,7 @@ def test_a_probe_that_is_not_answered_is_repeated_a_few_times() -> None:
     effects = bench.wait(1.9)
     asked = {e.peer for e in only(effects, ef.Send) if pings([e], e.peer)}
     assert any(len(pings(effects, peer)) >= 4 for peer in asked)
-    numbers = [e.frame.probe.number for peer in asked for e in pings(effects, peer)]
+    numbers = [e.frame.probe.number for peer in asked for e in pings(effects, peer) if e.frame.probe]
     assert all(numbers.count(number) <= 1 + LAN.probe_repeats for number in numbers)
 
 
@@ -425,3 +426,12 @@ def test_a_slow_peer_is_waited_for_at_its_own_pace() -> None:
     assert paces.expected_s("bob", CHUNK_BYTES) == pytest.approx(40.0)
     paces.forget("bob")
     assert paces.expected_s("bob", CHUNK_BYTES) == pytest.approx(8.0)
+
+
+def test_votes_that_are_too_long_cost_the_connection() -> None:
+    """A round's record is signed by its cohort; the bound is that of all its votes."""
+    bench = Bench()
+    long = m.GossipRecord("contribution/cay", 1, b"body", bytes(SIGNATURE_BYTES_MAX + 1))
+    effects = bench.records("bob", long)
+    assert "signature that is too long" in only(effects, ef.Misbehaved)[0].reason
+    assert only(effects, ef.Disconnect)[0].peer == "bob"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("coordinator", "runtime", "node", "gateway", "web", "embedders", "proto")
+FOLDERS = ("coordinator", "rounds", "runtime", "node", "gateway", "web", "embedders", "proto")
 ROW = re.compile(r"^\| (?P<name>[^|]+) \| (?P<value>[^|]+) \| `(?P<where>[^`]+)` \| [^|]* \| (?P<test>[^|]+) \|$")
 BOUND = re.compile(
     r".*(_MAX|_AT_ONCE|_PER_[A-Z]+|_HELD|_KEPT|_REMEMBERED|WAIT_S|TIMEOUT_S|_BEHIND)|LARGEST_.*|"

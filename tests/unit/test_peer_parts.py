@@ -17,9 +17,10 @@ from ridgeway.crypto.identity import IdentityKey
 from ridgeway.crypto.invitation import BadInvitation, Invitation
 from ridgeway.crypto.payload_digest import CHUNK_BYTES, chunk_digests, payload_digest
 from ridgeway.gossip.record import Entry, Payload, gossip_digest
-from ridgeway.manifest import Coordination, Manifest, ManifestError, Masking
+from ridgeway.manifest import Coordination, Manifest, Masking
 from ridgeway.narrow_integers import WIDTH_MAX, pack
 from ridgeway.node.daemon import CannotListen
+from ridgeway.peers import keyring
 from ridgeway.peers.daemon import PeerSettings
 from ridgeway.peers.payload_folder import PayloadFolder, PayloadLost
 from ridgeway.peers.record_store import RecordStore, entry_of
@@ -29,6 +30,7 @@ from ridgeway.proto.records import RECORD_VERSION, sign_contribution
 from ridgeway.roster.invitation import Door, PeerInvitation, invite, one_time_public_key
 from ridgeway.roster.keys import RecordKey, RecordKind
 from ridgeway.roster.standing import Counted
+from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.sums import FederationSum
 from ridgeway.weights_digest import rounded_digest
 
@@ -195,21 +197,20 @@ def test_an_invitation_comes_back_as_it_was_written_and_shows_no_secret() -> Non
         PeerInvitation.from_token(Invitation("a:1", "bob", "f", b"c" * 32, b"s" * 32, datetime.now(UTC)).to_token())
 
 
-def test_peers_cannot_promise_masking() -> None:
-    with pytest.raises(ManifestError, match="--masking off"):
-        replace(MANIFEST, masking=Masking.REQUIRED)
-    assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+def test_the_manifest_says_whether_there_is_a_coordinator() -> None:
+    for masking in Masking:
+        manifest = replace(MANIFEST, masking=masking)
+        assert Manifest.from_json(manifest.to_json()) == manifest
     with_coordinator = replace(MANIFEST, coordination=Coordination.COORDINATOR)
     assert b"coordination" not in with_coordinator.to_json()
 
 
-def test_founding_with_masking_is_refused_and_without_it_is_warned_about(tmp_path: Path) -> None:
+def test_peers_are_founded_masked_and_without_masking_there_is_a_warning(tmp_path: Path) -> None:
+    masked = CliRunner().invoke(ridgeway, ["federation", "create", "--data-dir", str(tmp_path / "masked"), "--json"])
+    assert (masked.exit_code, "masking is off" in masked.output) == (0, False)
+    agreed = keyring.read_charter(DataDirectory(tmp_path / "masked", "node")).manifest
+    assert (agreed.masking, agreed.min_cohort) == (Masking.REQUIRED, 3)
     where = ["--data-dir", str(tmp_path / "node"), "--json"]
-    for asked in ([], ["--masking", "required"]):
-        refused = CliRunner().invoke(ridgeway, ["federation", "create", *asked, *where])
-        assert refused.exit_code == 1
-        assert "masked rounds need a coordinator" in refused.output
-        assert not (tmp_path / "node").exists()
     unmasked = ["federation", "create", "--masking", "off", "--columns", "0", *where]
     founded = CliRunner().invoke(ridgeway, unmasked)
     assert founded.exit_code == 0

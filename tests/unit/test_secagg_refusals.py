@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from secagg_rounds import Node, Rehearsal, round_terms, some_nodes
 
@@ -383,3 +384,24 @@ def test_no_secret_is_shown() -> None:
     participant = node.join(round_terms(), 3)
     shown = repr(participant.phase) + repr(vars(participant))
     assert all(repr(node.entropy[start : start + 8])[2:-1] not in shown for start in range(0, len(node.entropy), 8))
+
+
+def test_owners_that_only_cover_hide_nobody_from_the_difference_to_an_opened_round() -> None:
+    """Their vectors are zero: three of them more, and one with a change less, would give that one's change away."""
+    nodes = some_nodes(7)
+    for node in nodes[4:]:
+        node.changed, node.vector = False, np.zeros_like(node.vector)
+    for node in nodes:
+        node.exposed = frozenset({*(one.owner for one in nodes[:4]), "stranger"})
+    assert Rehearsal(nodes).run() is None
+    assert all(isinstance(node.refusal, TellingDifference) for node in nodes)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_aggregator_that_has_gone_is_missed_by_nobody_but_whoever_else_knows_the_sum(alone: bool) -> None:
+    """Only it can know the sum of the opened round, and what the difference tells is its own part."""
+    nodes = some_nodes(6)
+    for node in nodes:
+        node.exposed = frozenset({*(one.owner for one in nodes), "aggregator"})
+        node.excused = frozenset({"aggregator"}) if alone else frozenset()
+    assert (Rehearsal(nodes).run() is not None) == alone
