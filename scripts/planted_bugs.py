@@ -335,8 +335,8 @@ BUGS = (
     Bug(
         "a round's number may come again",
         "node/round_state.py",
-        '        if number <= self.last_number:\n',
-        '        if number < self.last_number:\n',
+        "        if number <= self.last_number:\n",
+        "        if number < self.last_number:\n",
         (f"{UNIT}/test_round_state.py",),
     ),
     Bug(

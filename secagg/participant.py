@@ -312,7 +312,7 @@ class Participant:
         )
 
     def _idle(self, view: CohortView, positions: Set[int]) -> Set[str]:
-        """The owners at these positions whose vectors are zero, as far as we see them; to a full round all bring all."""
+        """The owners at these positions whose vectors are zero, as far as we see them; a full round takes all."""
         full = view.terms.kind is m.RoundKind.FULL
         members = [view.member(position).advertised for position in sorted(view.holders & positions)]
         return {body.owner for body in members if not (body.changed or (full and body.domains))}
