@@ -33,6 +33,8 @@ async def founded(folder: Path, nodes: Processes) -> dict[str, PeerHome]:
         await nodes.start(owner, home)
         if owner != "ann":
             await home.join(await homes["ann"].invite(owner))
+    for home in homes.values():
+        await home.until(lambda s: s.gossip and len(s.gossip.peers) == len(OWNERS) - 1)
     return homes
 
 
