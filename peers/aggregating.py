@@ -75,8 +75,8 @@ class PeerHall(Hall):
     async def _take_intention(self, connection: Connection, intention: m.Intention) -> None:
         # Who waits for the end of a round takes part in none, and says so again once it knows.
         connection.intention = None if intention.open_round else intention
-        connection.waiting = ""
-        connection.send(m.RoundOrder(situation=m.Situation(intention.settled_round)))
+        connection.waiting, connection.told = "", intention.settled_round
+        connection.send(m.RoundOrder(situation=m.Situation(connection.told)))
         self._intention_s = time.monotonic()
         self.stir()
 

@@ -277,7 +277,7 @@ class Hall(ABC):
             intention = connection.intention
             if intention is not None and intention.domains and connection.waiting != why:
                 connection.waiting = why
-                connection.send(m.RoundOrder(situation=m.Situation(intention.settled_round, why)))
+                connection.send(m.RoundOrder(situation=m.Situation(connection.told, why)))
 
     async def _await_inputs(self, running: Aggregator) -> None:
         while running.phase not in {Phase.UNMASKING, Phase.ABORTED}:

@@ -10,6 +10,7 @@ import toy
 from node_running import NodeHome, daemon, expect_sum, words, write_prompts
 from running import Running, running
 
+from ridgeway.coordinator import rounds as coordinator_rounds
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.manifest import FeatureMap
 from ridgeway.node import rounds as node_rounds
@@ -91,7 +92,7 @@ async def test_only_so_many_masked_vectors_are_on_their_way(
 
     monkeypatch.setattr(Connection, "want", wanted)
     monkeypatch.setattr(Connection, "give_up", given_up)
-    monkeypatch.setattr(rounds, "INPUTS_AT_ONCE", at_once)
+    monkeypatch.setattr(coordinator_rounds, "INPUTS_AT_ONCE", at_once)
     wishes = Wishes(features=FeatureMap.TOKENS)
     async with (
         running(tmp_path / "coordinator", embedder=toy.toy_embedder().fingerprint, wishes=wishes) as coordinator,
