@@ -130,7 +130,9 @@ class Transfers:
     def add_source(self, entry: Entry, member: Member) -> None:
         """A peer holds an awaited entry, and so its payload."""
         transfer = self._of(entry)
-        transfer.hope_s = self._post.now_s
+        # Whoever awaits a record of ours shows it to us, too: that alone is no sign that its payload is anywhere.
+        if entry.author != self._roster.name:
+            transfer.hope_s = self._post.now_s
         if member.name in transfer.sources:
             return
         if len(transfer.sources) >= SOURCES_MAX:

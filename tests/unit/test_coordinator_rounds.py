@@ -9,7 +9,7 @@ import pytest
 from ridgeway.coordinator.rounds import Rounds
 from ridgeway.proto import messages as m
 from ridgeway.protocol.backoff import Backoff
-from ridgeway.rounds.hall import Connection
+from ridgeway.rounds.hall import Connection, Hall
 from ridgeway.secagg.aggregator import Orders, Phase
 from ridgeway.secagg.round_policy import ABSENT_S, GATHER_S, Start
 
@@ -89,3 +89,11 @@ async def test_whoever_is_no_member_any_more_and_still_in_the_sum_makes_a_full_r
     assert await one._decided() == Start(m.RoundKind.FULL, frozenset(names))
     del places[gone]
     assert await one._decided() == Start(m.RoundKind.INCREMENTAL, frozenset(names))
+
+
+def test_an_owner_that_waits_is_told_what_the_ledger_has_of_it() -> None:
+    """Found by seeds 474, 609, 832: a node out of step was told its own word again and took it for the ledger's."""
+    said = m.Intention(domains=("law",), settled_round=b"")
+    connection = Connection("ann", intention=said, told=b"ledger's")
+    Hall._tell(SimpleNamespace(_note=lambda **_: None, _connections={"ann": connection}), "others")  # type: ignore[arg-type]
+    assert connection.orders.get_nowait() == m.RoundOrder(situation=m.Situation(b"ledger's", "others"))

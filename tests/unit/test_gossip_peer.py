@@ -435,3 +435,15 @@ def test_votes_that_are_too_long_cost_the_connection() -> None:
     effects = bench.records("bob", long)
     assert "signature that is too long" in only(effects, ef.Misbehaved)[0].reason
     assert only(effects, ef.Disconnect)[0].peer == "bob"
+
+
+@pytest.mark.parametrize(("author", "hope"), [("ann", False), ("cay", True)])
+def test_a_record_of_ours_that_others_only_await_is_given_up(author: str, *, hope: bool) -> None:
+    """Found by storm 706: a peer restored from an old copy and another kept each other's hope up for two minutes."""
+    bench = Bench()
+    effects: ef.Effects = []
+    for _ in range(12):
+        shown = contribution(author, payload=PAYLOAD)
+        effects += bench.receive("bob", digest=m.PeerDigest(root=bytes(32), fresh=(shown,)))
+        effects += bench.wait(10)
+    assert bool(only(effects, ef.Abandon)) is not hope
