@@ -127,7 +127,7 @@ class MembershipRun:
         fetching payloads."""
         until_s = time.monotonic() + max(GATHER_MAX_S, 4 * took_s)
         await asyncio.sleep(max(GATHER_S, 2 * took_s))
-        while self.engine.machine.pending() and time.monotonic() < until_s:
+        while self.engine.machine.pending() and time.monotonic() < until_s:  # noqa: ASYNC110 - the machine has no event for it
             await asyncio.sleep(GATHER_S)
 
     def _wanted(self) -> Wanted:

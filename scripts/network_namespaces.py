@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import fcntl
 import heapq
+import mmap
 import multiprocessing
 import os
 import random
@@ -18,7 +19,7 @@ import struct
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +44,7 @@ class Network:
     names: tuple[str, ...]
     addresses: tuple[str, ...]
     carrier: int
-    _sides: MutableSequence[int] = field(repr=False)
+    _sides: memoryview = field(repr=False)
 
     def part(self, *places: int) -> None:
         """Cut the namespaces at these places off from the others; among each other they reach."""
@@ -84,7 +85,7 @@ def network(count: int, delay_ms: float, loss_percent: float) -> Iterator[Networ
         for name, address in zip(names, addresses, strict=True):
             tunnels.append(_namespace(name, address))
         context = multiprocessing.get_context("fork")
-        sides = context.RawArray(ctypes.c_ubyte, count)
+        sides = memoryview(mmap.mmap(-1, count))
         forwarder = context.Process(
             target=_forward, args=(tunnels, delay_ms / 1000, loss_percent / 100, sides), daemon=True
         )
@@ -129,7 +130,7 @@ def _inside(name: str) -> Iterator[None]:
         os.close(there)
 
 
-def _forward(tunnels: list[int], delay_s: float, loss: float, sides: MutableSequence[int]) -> None:
+def _forward(tunnels: list[int], delay_s: float, loss: float, sides: memoryview) -> None:
     """Carry packets between tunnels, for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
