@@ -61,6 +61,8 @@ EPOCH_FAULTS = 4
 FAULT_S_MAX = 3.0
 CONVERGE_S = 120.0
 CLOCK_JUMP_S = 240.0
+# Whoever a connection was cut off from without a word is noticed after 30 s, on both sides.
+FLAT_S = 90.0
 # What a process may hold more at the end: a connection about to close, a thread of a pool, the allocator's whims.
 FILES_MORE, THREADS_MORE, MEMORY_MORE_KIB = 8, 6, 24 * 1024
 
@@ -80,6 +82,7 @@ class Report:
     left_out: list[str] = field(default_factory=list)
     converge_s: list[float] = field(default_factory=list)
     without_room: int = 0
+    flat_s: float = 0.0
     deaths: dict[str, list[str]] = field(default_factory=dict)
     before: dict[str, Usage] = field(default_factory=dict)
     after: dict[str, Usage] = field(default_factory=dict)
@@ -449,11 +452,15 @@ async def soak(root: Path, minutes: float, seed: int, masking: str = "off", epoc
         await epoch(federation, faults, report, kills=False)
         report.before = usages(federation)
         await run(60.0 * minutes, epochs_min, kills=False)
-        report.after = usages(federation)
+
+        async def flat() -> None:
+            report.after = usages(federation)
+            require_flat(report.before, report.after)
+
+        report.flat_s = await eventually(flat, FLAT_S, "as many open files, threads and memory as before")
         report.without_room = sum(machine.without_room for machine in federation.machines.values())
         report.deaths = {name: machine.deaths for name, machine in federation.machines.items() if machine.deaths}
         report.seconds = time.monotonic() - began
-        require_flat(report.before, report.after)
         if report.deaths:
             raise Broken(f"a daemon ended by itself: {report.deaths}")
     return report
