@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from running import until
+
 from ridgeway.node.daemon import NodeSettings, serve
 from ridgeway.runtime.shutdown import stop_event
 
@@ -37,6 +39,20 @@ class Nursery:
             pid = int(await self.process.stdout.readline())
         self.started.append(pid)
         return pid
+
+    async def start_serving(self, data_dir: Path) -> int:
+        """Start a daemon on a directory, and wait until it serves: a command before that would do its work itself."""
+        pid = await self.start(data_dir)
+        await until(lambda: _served_by(data_dir) == str(pid), timeout_s=60.0)
+        return pid
+
+
+def _mark(data_dir: Path) -> Path:
+    return Path(f"{data_dir}.serves")
+
+
+def _served_by(data_dir: Path) -> str:
+    return _mark(data_dir).read_text() if _mark(data_dir).exists() else ""
 
 
 @asynccontextmanager
@@ -66,9 +82,14 @@ def main() -> None:
         print(pid, flush=True)
 
 
+def _say_served(data_dir: Path) -> None:
+    _mark(data_dir).write_text(str(os.getpid()))
+
+
 async def _serve(data_dir: Path) -> None:
     logging.basicConfig(filename=f"{data_dir}.log", level=logging.INFO, format="%(process)d %(asctime)s %(message)s")
-    await serve(NodeSettings(data_dir, refresh_s=REFRESH_S), stop_event())
+    settings = NodeSettings(data_dir, refresh_s=REFRESH_S)
+    await serve(settings, stop_event(), lambda _: _say_served(data_dir))
 
 
 if __name__ == "__main__":

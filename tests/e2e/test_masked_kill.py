@@ -160,7 +160,7 @@ async def test_a_node_killed_in_a_phase(
         for name in ("beta", "gamma", "delta"):
             await stack.enter_async_context(daemon(nodes[name]))
         nodes["alpha"].data_dir.mkdir()
-        victim = await forks.start(nodes["alpha"].data_dir)
+        victim = await forks.start_serving(nodes["alpha"].data_dir)
         tokens = {name: await coordinator.invite(name) for name in DOMAINS}
         joining = {n: asyncio.create_task(contribute(tmp_path, n, nodes[n], tokens[n])) for n in DOMAINS}
         await stop.reached.wait()
@@ -170,7 +170,7 @@ async def test_a_node_killed_in_a_phase(
         await asyncio.gather(*(joining[name] for name in ("beta", "gamma", "delta")))
         status = await coordinator.status()
         assert agrees(status, dict.fromkeys(DOMAINS, 0)) or agrees(status, dict.fromkeys(("beta", "gamma", "delta"), 0))
-        await forks.start(nodes["alpha"].data_dir)
+        await forks.start_serving(nodes["alpha"].data_dir)
         await asyncio.gather(
             contribute(tmp_path, "alpha", nodes["alpha"]),
             *(contribute(tmp_path, name, nodes[name], edition=1) for name in ("beta", "gamma", "delta")),
