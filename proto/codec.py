@@ -5,7 +5,7 @@ What protobuf itself accepts but a message forbids (a member state of a newer re
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from google.protobuf.descriptor import Descriptor, FileDescriptor
@@ -13,7 +13,6 @@ from google.protobuf.message import DecodeError, Message
 
 from ridgeway.errors import RidgewayError
 from ridgeway.proto import messages, ridgeway_pb2
-from ridgeway.proto.long_bytes import LONG_BYTES, delimited, last_field
 
 M = TypeVar("M")
 
@@ -27,7 +26,6 @@ class MalformedMessage(RidgewayError):
 @dataclass(frozen=True, slots=True)
 class _Field:
     name: str
-    number: int
     repeated: bool
     message: type[Any] | None
     enum: type[Any] | None
@@ -42,7 +40,7 @@ def encode(message: object) -> bytes:
         MalformedMessage: a number or string that its field cannot hold.
     """
     try:
-        return b"".join(_pieces(message))
+        return _to_generated(message).SerializeToString()
     except (ValueError, UnicodeEncodeError) as error:
         raise MalformedMessage(f"a value does not fit its field in {type(message).__name__}; check it") from error
 
@@ -53,8 +51,10 @@ def decode(kind: type[M], data: bytes) -> M:
     Raises:
         MalformedMessage: the bytes do not parse as this message.
     """
+    generated = _generated(kind)()
     try:
-        return _parse(kind, data)
+        generated.ParseFromString(data)
+        return _from_generated(kind, generated)
     except (DecodeError, ValueError) as error:
         raise MalformedMessage(
             f"these bytes are not a {kind.__name__} of ridgeway.v1; check that both sides run a compatible release"
@@ -77,7 +77,6 @@ def _fields_of(descriptor: Descriptor) -> tuple[_Field, ...]:
     return tuple(
         _Field(
             name=field.name,
-            number=field.number,
             repeated=field.is_repeated,
             message=getattr(messages, field.message_type.name) if field.message_type else None,
             enum=getattr(messages, field.enum_type.name) if field.enum_type else None,
@@ -94,63 +93,6 @@ _GENERATED: dict[type[Any], Callable[[], Message]] = {
 _FIELDS: dict[type[Any], tuple[_Field, ...]] = {
     getattr(messages, name): _fields_of(descriptor) for name, descriptor in DESCRIPTOR.message_types_by_name.items()
 }
-
-
-# Messages that carry a chunk of something, with the field in which its bytes are, however deep.
-_CHUNKS: dict[type[Any], str] = {
-    messages.ContributeRequest: "chunk",
-    messages.GossipChunk: "data",
-    messages.PayloadChunk: "data",
-    messages.PeerFrame: "chunk",
-    messages.RoundReply: "input",
-    messages.RouterChunk: "data",
-}
-_LONG: dict[type[Any], _Field] = {
-    kind: next(field for field in _FIELDS[kind] if field.name == name) for kind, name in _CHUNKS.items()
-}
-
-
-def _pieces(message: object) -> list[bytes]:
-    """A message's encoding, in pieces to be joined: long bytes are one by themselves."""
-    field = _LONG.get(type(message))
-    value = getattr(message, field.name) if field else None
-    if field and value is not None:
-        content = _pieces(value) if field.message else [value]
-        if sum(map(len, content)) >= LONG_BYTES:
-            rest = replace(message, **{field.name: None if field.message else b""})  # type: ignore[type-var]
-            return [_to_generated(rest).SerializeToString(), *delimited(field.number, content)]
-    return [_to_generated(message).SerializeToString()]
-
-
-def _parse(kind: type[M], data: bytes) -> M:
-    """Parse bytes; long ones at their end are left out of what protobuf parses, and put in afterwards."""
-    rest, long = _without_long_bytes(kind, data) if len(data) >= LONG_BYTES else (data, None)
-    generated = _generated(kind)()
-    generated.ParseFromString(rest)
-    message = _from_generated(kind, generated)
-    return message if long is None else _with_long_bytes(message, bytes(long))
-
-
-def _without_long_bytes(kind: type[Any], data: bytes | memoryview) -> tuple[bytes, memoryview | None]:
-    """A message's encoding with its long bytes empty, and these; None if protobuf should read the whole."""
-    field = _LONG.get(kind)
-    found = last_field(data, field.number) if field else None
-    if field is None or found is None:
-        return bytes(data), None
-    head, content = bytes(data[: found[0]]), memoryview(data)[found[1] :]
-    if field.message is None:
-        return head, content
-    inner, long = _without_long_bytes(field.message, content)
-    if long is None:
-        return bytes(data), None
-    # The field itself stays, so that protobuf sees which member of a choice came last.
-    return b"".join([head, *delimited(field.number, [inner])]), long
-
-
-def _with_long_bytes(message: M, long: bytes) -> M:
-    field = _LONG[type(message)]
-    value = _with_long_bytes(getattr(message, field.name), long) if field.message else long
-    return replace(message, **{field.name: value})  # type: ignore[type-var]
 
 
 def _generated(kind: type[Any]) -> Callable[[], Message]:
