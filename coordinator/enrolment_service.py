@@ -11,10 +11,10 @@ from ridgeway.coordinator.caller import peer_network
 from ridgeway.coordinator.exclusive import Exclusive
 from ridgeway.coordinator.invitations import Door, InvitationForged
 from ridgeway.coordinator.publication import Publisher
-from ridgeway.coordinator.rate_limit import TokenBucket, TokenBuckets
 from ridgeway.errors import RidgewayError
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
+from ridgeway.token_bucket import TokenBucket, TokenBuckets
 
 _log = logging.getLogger("ridgeway.coordinator")
 

@@ -20,7 +20,6 @@ from ridgeway.coordinator.membership import NotAMember
 from ridgeway.coordinator.observer import Observer, Unobserved
 from ridgeway.coordinator.payload_store import StagedPayload
 from ridgeway.coordinator.publication import Publisher
-from ridgeway.coordinator.rate_limit import TokenBuckets
 from ridgeway.coordinator.rounds import Rounds
 from ridgeway.coordinator.status import federation_status
 from ridgeway.coordinator.uploads import CHUNK_WAIT_S, CHUNKS_BEHIND, Turn, Uploads, UploadTooSlow, in_thread
@@ -31,6 +30,7 @@ from ridgeway.manifest import Masking
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
 from ridgeway.runtime.remote_errors import Malformed
+from ridgeway.token_bucket import TokenBuckets
 from ridgeway.trial import BadTrial
 
 EXPERTS_PER_OWNER = 256

@@ -21,7 +21,7 @@ from ridgeway.errors import RidgewayError
 from ridgeway.proto import messages as m
 from ridgeway.rounds.hall import INPUTS_AT_ONCE, Connection, Hall
 from ridgeway.secagg.aggregator import Aggregator, Phase
-from ridgeway.secagg.round_policy import ABSENT_S, Roll, Start, Wait, decide
+from ridgeway.secagg.round_policy import Roll, Start, Wait, decide
 
 _log = logging.getLogger("ridgeway.coordinator")
 
@@ -37,7 +37,6 @@ class Rounds(Hall):
         self._federation = federation
         self._exclusive = exclusive
         self._publisher = publisher
-        self._full_due_s = self._exposed_s = self._intention_s
 
     @property
     def _spools(self) -> Path:
@@ -121,13 +120,7 @@ class Rounds(Hall):
             time.monotonic(),
             slots=INPUTS_AT_ONCE,
         )
-        self._round = running
-        _log.info("called %s round %d of %d owners", start.kind.name.lower(), terms.number, len(start.invited))
-        for owner in sorted(start.invited & self._connections.keys()):
-            self._connections[owner].intention = None
-        self._send(running.start())
-        for owner in sorted(start.invited - self._connections.keys()):
-            self._send(running.lost(owner, time.monotonic()))
+        self._open(running, start.invited)
         try:
             await self._await_inputs(running)
             digest = await self._committed(running)
@@ -162,16 +155,6 @@ class Rounds(Hall):
         self._observer.round_ended(running.phase is Phase.SUMMED, len(running.dropouts))
         self._note_end(running)
         self._intention_s = time.monotonic()
-
-    async def _pause(self, running: Aggregator) -> None:
-        if running.phase is Phase.SUMMED:
-            self._pauses.succeeded()
-        else:
-            waited = time.monotonic() - self._exposed_s >= ABSENT_S
-            await asyncio.sleep(self._pauses.failed(0.5))
-            if waited:
-                # Those of an opened round have their turn again: they may be back, and be why this one failed.
-                self._exposed_s = time.monotonic()
 
 
 def _settled(places: Mapping[str, Place], owner: str) -> bytes:

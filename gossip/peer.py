@@ -33,9 +33,9 @@ from ridgeway.gossip.record_set import RecordSet
 from ridgeway.gossip.roster import Member, Roster
 from ridgeway.gossip.steady_clock import SteadyClock
 from ridgeway.gossip.timers import Timers
-from ridgeway.gossip.token_bucket import TokenBucket
 from ridgeway.gossip.transfers import Transfers
 from ridgeway.proto.messages import ChunkAbsence, ChunkRequest, PeerFrame, PeerState
+from ridgeway.token_bucket import TokenBucket
 
 
 @dataclass(frozen=True, slots=True)

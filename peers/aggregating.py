@@ -26,7 +26,7 @@ from ridgeway.roster.round_records import COHORT_MAX, open_body
 from ridgeway.roster.standing import Member
 from ridgeway.rounds.hall import INPUTS_AT_ONCE, Connection, Hall
 from ridgeway.secagg.aggregator import Aggregator, Phase, Sum
-from ridgeway.secagg.round_policy import ABSENT_S, Roll, Start, Wait, decide
+from ridgeway.secagg.round_policy import Roll, Start, Wait, decide
 from ridgeway.secagg.terms import NONCE_BYTES, ROUND_VERSION
 
 _log = logging.getLogger("ridgeway.peers")
@@ -62,7 +62,6 @@ class PeerHall(Hall):
     def __init__(self, chair: Chair) -> None:
         super().__init__()
         self._chair = chair
-        self._full_due_s = self._exposed_s = self._intention_s
 
     @property
     def _spools(self) -> Path:
@@ -86,7 +85,7 @@ class PeerHall(Hall):
         engine = self._chair.engine
         if self._member(engine.owner) is None:
             return Wait()
-        if any(entry.key.startswith(f"{RecordKind.ROUND.value}/") for entry in engine.machine.pending()):
+        if engine.awaits(RecordKind.ROUND):
             return Wait("the sum of a round is on its way", look_again_s=1.0)
         connected = self._connected()
         book = self._chair.engine.roster.rounds
@@ -128,13 +127,7 @@ class PeerHall(Hall):
 
     async def _run_round(self, start: Start) -> None:
         running = self._called(start)
-        self._round = running
-        _log.info("called round %d of %d owners", running.terms.number, len(start.invited))
-        for owner in sorted(start.invited & self._connections.keys()):
-            self._connections[owner].intention = None
-        self._send(running.start())
-        for owner in sorted(start.invited - self._connections.keys()):
-            self._send(running.lost(owner, time.monotonic()))
+        self._open(running, start.invited)
         try:
             await self._await_inputs(running)
             await self._conclude(running)
@@ -144,16 +137,7 @@ class PeerHall(Hall):
             self._tell_end(running, start.invited, b"")
         self._note_end(running)
         self._intention_s = time.monotonic()
-        if running.phase is Phase.SUMMED:
-            self._pauses.succeeded()
-        else:
-            await self._pause()
-
-    async def _pause(self) -> None:
-        waited = time.monotonic() - self._exposed_s >= ABSENT_S
-        await asyncio.sleep(self._pauses.failed(0.5))
-        if waited:
-            self._exposed_s = time.monotonic()
+        await self._pause(running)
 
     def _called(self, start: Start) -> Aggregator:
         engine = self._chair.engine

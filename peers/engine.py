@@ -150,6 +150,10 @@ class Engine:
         """The record that counts under a key."""
         return self._machine.held(str(key))
 
+    def awaits(self, kind: RecordKind) -> bool:
+        """Whether the payload of a record of this kind is on its way here."""
+        return any(RecordKey.parse(entry.key).kind is kind for entry in self._machine.pending())
+
     def holders(self, key: RecordKey) -> int:
         """How many others are known to hold what counts here under a key; 0 if nothing does."""
         return self._machine.holders(str(key)) if self._machine.held(str(key)) else 0

@@ -9,7 +9,6 @@ import grpc
 
 from ridgeway.errors import RidgewayError
 from ridgeway.gossip.judging import InvalidRecord, NotYet
-from ridgeway.gossip.token_bucket import TokenBucket
 from ridgeway.peers.engine import Engine
 from ridgeway.proto import messages as m
 from ridgeway.proto import rpc
@@ -19,6 +18,7 @@ from ridgeway.roster.judge import TrustJudge
 from ridgeway.roster.keys import RecordKey, RecordKind, grant_key
 from ridgeway.roster.records import open_signed, peek
 from ridgeway.roster.standing import Member
+from ridgeway.token_bucket import TokenBucket
 
 _log = logging.getLogger("ridgeway.peers")
 

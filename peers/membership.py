@@ -119,10 +119,12 @@ class MembershipRun:
         """What this node knows of rounds: of its own, while it is its turn, and of what its own part waits for."""
         if self.hall is None:
             return None
-        status, book = self.hall.status(), self.engine.roster.rounds
-        return replace(
-            status, waiting=self._agent.rounds.waiting or status.waiting, number=status.number or book.last_number
-        )
+        status, last = self.hall.status(), self.engine.roster.rounds.last
+        if last is not None and (status.phase or status.number < last.terms.number):
+            # Somebody else added up the last one.
+            number = status.number if status.phase else last.terms.number
+            status = replace(status, number=number, last_outcome=last.outcome)
+        return replace(status, waiting=self._agent.rounds.waiting or status.waiting)
 
     def _new_hall(self) -> PeerHall:
         rounds, spools = self._agent.rounds, self._agent.directory.folder(SPOOLS)

@@ -241,8 +241,7 @@ class PeerRounds(Rounds):
 
     def _is_behind(self) -> bool:
         """Whether the sum of a round is on its way here, so that we do not know what of us is in the sum."""
-        pending = self._company.engine.machine.pending()
-        return any(entry.key.startswith(f"{RecordKind.ROUND.value}/") for entry in pending)
+        return self._company.engine.awaits(RecordKind.ROUND)
 
     def _involvement(self, brings: Part | Trial, standing: Standing) -> Involvement:
         us = self._company.us

@@ -65,6 +65,11 @@ class Ended:
         """Of the round."""
         return terms_of(self.body)
 
+    @property
+    def outcome(self) -> str:
+        """In words."""
+        return f"round {self.terms.number} {'was committed' if self.body.committed else 'came to nothing'}"
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -85,6 +90,15 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What all rounds that have ended mean: the present era, the rounds that count, what the sum holds of whom."""
+
+    era: Era
+    counted: tuple[CountedRound, ...]
+    places: dict[RecordKey, Place]
+
+
+@dataclass(frozen=True, slots=True)
 class _Vote:
     body: m.VoteBody
     signature: bytes
@@ -97,9 +111,8 @@ class RoundBook:
         self._ended: dict[RecordKey, Ended] = {}
         self._proposals: dict[RecordKey, Proposal] = {}
         self._votes: dict[RecordKey, _Vote] = {}
-        self._era = Era()
-        self._counted: tuple[CountedRound, ...] = ()
-        self._places: dict[RecordKey, Place] = {}
+        # Found out when it is asked for: at a start a thousand rounds come one after another.
+        self._known: _Meaning | None = None
 
     def take(self, key: RecordKey, entry: Entry) -> None:
         """A record that counts now; judged before."""
@@ -110,49 +123,52 @@ class RoundBook:
             self._proposals[key] = Proposal(decode(m.RoundBody, data), data)
         else:
             self._ended[key] = Ended(decode(m.RoundBody, entry.record.body), entry.digest)
-            self._look_again()
+            self._known = None
 
     def lose(self, key: RecordKey) -> None:
         """A record whose payload was lost; it comes again."""
         self._proposals.pop(key, None)
         if self._ended.pop(key, None) is not None:
-            self._look_again()
+            self._known = None
 
-    def _look_again(self) -> None:
+    @property
+    def _meaning(self) -> _Meaning:
+        if self._known is None:
+            self._known = self._found_out()
+        return self._known
+
+    def _found_out(self) -> _Meaning:
         committed = [ended for ended in self._ended.values() if ended.body.committed]
         full = [ended for ended in committed if ended.terms.kind is m.RoundKind.FULL]
         first = max(full, key=lambda ended: (ended.terms.era, ended.digest), default=None)
-        self._era = Era(first.terms.era, first.terms.nonce) if first else Era()
-        counting = [ended for ended in committed if ended is first or self._belongs(ended.terms)]
+        era = Era(first.terms.era, first.terms.nonce) if first else Era()
+        counting = [ended for ended in committed if ended is first or _goes_on(ended.terms, era)]
         counting.sort(key=lambda ended: (ended.terms.number, ended.terms.nonce))
-        self._counted = tuple(_counted(ended) for ended in counting)
-        self._places = {}
+        places = {}
         for ended in counting:
             terms = ended.terms
             for seat in ended.body.seats:
                 if seat.survived:
                     # A membership's own rounds have ascending numbers, so the last one says what is in the sum of it.
-                    self._places[seat_key(seat)] = Place(terms.number, terms.nonce, seat.remaining)
-
-    def _belongs(self, terms: m.RoundTerms) -> bool:
-        return terms.kind is m.RoundKind.INCREMENTAL and (terms.era, terms.base) == (self._era.number, self._era.nonce)
+                    places[seat_key(seat)] = Place(terms.number, terms.nonce, seat.remaining)
+        return _Meaning(era, tuple(_counted(ended) for ended in counting), places)
 
     # What it means
 
     @property
     def era(self) -> Era:
         """The present one."""
-        return self._era
+        return self._meaning.era
 
     @property
     def counted(self) -> tuple[CountedRound, ...]:
         """The rounds whose sums add up to the federation's."""
-        return self._counted
+        return self._meaning.counted
 
     @property
     def places(self) -> dict[RecordKey, Place]:
         """What the sum holds of whom, by membership; nobody of whom it holds nothing."""
-        return {key: place for key, place in self._places.items() if place.domains}
+        return {key: place for key, place in self._meaning.places.items() if place.domains}
 
     @property
     def owners(self) -> tuple[str, ...]:
@@ -165,13 +181,13 @@ class RoundBook:
         return len(self._ended)
 
     @property
-    def last_number(self) -> int:
-        """The highest number of a round that has ended; 0 before the first."""
-        return max((ended.terms.number for ended in self._ended.values()), default=0)
+    def last(self) -> Ended | None:
+        """The round of the highest number that has ended; None before the first."""
+        return max(self._ended.values(), key=lambda ended: (ended.terms.number, ended.terms.nonce), default=None)
 
     def settled(self, membership: RecordKey) -> bytes:
         """Nonce of the last round that put something of a membership into the sum; empty if it holds nothing of it."""
-        place = self._places.get(membership)
+        place = self._meaning.places.get(membership)
         return place.nonce if place is not None and place.domains else b""
 
     def ended(self, terms: m.RoundTerms) -> Ended | None:
@@ -204,6 +220,10 @@ class RoundBook:
                 record = certified(proposal.data, self.votes(proposal.body, proposal.digest))
                 if record is not None:
                     yield record
+
+
+def _goes_on(terms: m.RoundTerms, era: Era) -> bool:
+    return terms.kind is m.RoundKind.INCREMENTAL and (terms.era, terms.base) == (era.number, era.nonce)
 
 
 def _counted(ended: Ended) -> CountedRound:

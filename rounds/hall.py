@@ -17,15 +17,15 @@ from typing import Any
 from ridgeway.crypto.owner_name import OWNER_CHARACTERS, check_domains
 from ridgeway.crypto.payload_digest import CHUNK_BYTES
 from ridgeway.errors import RidgewayError
-from ridgeway.gossip.token_bucket import TokenBucket
 from ridgeway.proto import messages as m
 from ridgeway.protocol.backoff import Backoff
 from ridgeway.rounds.input_spool import InputSpool
 from ridgeway.runtime.remote_errors import Malformed
 from ridgeway.secagg.aggregator import Aggregator, Orders, Phase
 from ridgeway.secagg.plan import COHORT_MAX
-from ridgeway.secagg.round_policy import Start, Wait
+from ridgeway.secagg.round_policy import ABSENT_S, Start, Wait
 from ridgeway.secagg.terms import NONCE_BYTES
+from ridgeway.token_bucket import TokenBucket
 
 _log = logging.getLogger("ridgeway.rounds")
 
@@ -105,7 +105,8 @@ class Hall(ABC):
         self._connections: dict[str, Connection] = {}
         self._round: Aggregator | None = None
         self._stirred = asyncio.Event()
-        self._intention_s = time.monotonic()
+        # When somebody said what it wants, when nobody needed a full round, and when nobody's last round was opened.
+        self._intention_s = self._full_due_s = self._exposed_s = time.monotonic()
         self._pauses = Backoff(PAUSE_FIRST_S, PAUSE_LONGEST_S)
         self._status = m.RoundStatus()
         self._closing = False
@@ -278,6 +279,28 @@ class Hall(ABC):
             if intention is not None and intention.domains and connection.waiting != why:
                 connection.waiting = why
                 connection.send(m.RoundOrder(situation=m.Situation(connection.told, why)))
+
+    def _open(self, running: Aggregator, invited: frozenset[str]) -> None:
+        """Ask everybody who is invited; what they said before, the round uses up."""
+        self._round = running
+        kind, number = running.terms.kind.name.lower(), running.terms.number
+        _log.info("called %s round %d of %d owners", kind, number, len(invited))
+        for owner in sorted(invited & self._connections.keys()):
+            self._connections[owner].intention = None
+        self._send(running.start())
+        for owner in sorted(invited - self._connections.keys()):
+            self._send(running.lost(owner, time.monotonic()))
+
+    async def _pause(self, running: Aggregator) -> None:
+        """After a round that came to nothing, wait before the next one."""
+        if running.phase is Phase.SUMMED:
+            self._pauses.succeeded()
+            return
+        waited = time.monotonic() - self._exposed_s >= ABSENT_S
+        await asyncio.sleep(self._pauses.failed(0.5))
+        if waited:
+            # Those of an opened round have their turn again: they may be back, and be why this one failed.
+            self._exposed_s = time.monotonic()
 
     async def _await_inputs(self, running: Aggregator) -> None:
         while running.phase not in {Phase.UNMASKING, Phase.ABORTED}:

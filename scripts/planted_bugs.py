@@ -375,9 +375,9 @@ BUGS = (
     ),
     Bug(
         "owners of an opened round that come back late get no turn",
-        "coordinator/rounds.py",
-        "                self._exposed_s = time.monotonic()\n\n\ndef _settled",
-        "                pass\n\n\ndef _settled",
+        "rounds/hall.py",
+        "            self._exposed_s = time.monotonic()\n\n    async def _await_inputs",
+        "            pass\n\n    async def _await_inputs",
         (f"{UNIT}/test_coordinator_rounds.py",),
     ),
     Bug(

@@ -16,12 +16,12 @@ class Processes:
 
     running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
-    async def start(self, owner: str, home: PeerHome) -> None:
-        """Start a node and wait until it answers."""
+    async def start(self, owner: str, home: PeerHome, listen: str | None = None, prefix: tuple[str, ...] = ()) -> None:
+        """Start a node and wait until it answers; it may listen elsewhere, by a command before its own."""
         with home.data_dir.with_suffix(".log").open("ab") as log:
             child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "ridgeway.cli.main", "node", "--peers", "--data-dir", str(home.data_dir),
-                "--listen", f"127.0.0.1:{home.port}", "--refresh", "0", "--json",
+                *prefix, sys.executable, "-m", "ridgeway.cli.main", "node", "--peers", "--data-dir", str(home.data_dir),
+                "--listen", listen or f"127.0.0.1:{home.port}", "--refresh", "0", "--json",
                 stdout=asyncio.subprocess.PIPE, stderr=log,
             )  # fmt: skip
         self.running[owner] = child

@@ -21,7 +21,6 @@ from ridgeway.coordinator import daemon as coordinator_daemon
 from ridgeway.coordinator import enrolment_service, federation, federation_service, publication, uploads
 from ridgeway.coordinator.caller import peer_network
 from ridgeway.coordinator.founding import Wishes
-from ridgeway.coordinator.rate_limit import TokenBuckets
 from ridgeway.crypto.invitation import Invitation
 from ridgeway.crypto.owner_name import DOMAINS_PER_OWNER, TooManyDomains, check_domains
 from ridgeway.manifest import FeatureMap, Masking
@@ -34,6 +33,7 @@ from ridgeway.runtime import bystanders, channel_options, serving
 from ridgeway.runtime.local_socket import bind, connect
 from ridgeway.runtime.open_files import allow_open_files
 from ridgeway.sums import FederationSum
+from ridgeway.token_bucket import TokenBuckets
 
 Code = grpc.StatusCode
 LARGE = 520

@@ -8,7 +8,6 @@ import asyncio
 import random
 import shutil
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import pytest
 import toy
 from network_namespaces import Network
 from node_running import words, write_prompts
+from peer_processes import Processes, processes
 from peer_running import PeerHome, toy_manifest
 
 from ridgeway.errors import RidgewayError
@@ -44,29 +44,14 @@ class Field:
     folder: Path
     network: Network
     homes: dict[str, PeerHome]
-    running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+    nodes: Processes
     said: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     async def start(self, owner: str) -> None:
         """Start a node in its namespace, and wait until it answers."""
-        place, home = OWNERS.index(owner), self.homes[owner]
-        log_path = self.folder / f"{owner}.log"
-        with log_path.open("ab") as log:
-            child = await asyncio.create_subprocess_exec(
-                "ip", "netns", "exec", self.network.names[place],
-                sys.executable, "-m", "ridgeway.cli.main", "node", "--peers", "--data-dir", str(home.data_dir),
-                "--listen", f"{self.network.addresses[place]}:{PORT}", "--refresh", "0", "--json",
-                stdout=asyncio.subprocess.PIPE, stderr=log,
-            )  # fmt: skip
-        self.running[owner] = child
-        assert child.stdout
-        assert b"ready" in await child.stdout.readline(), log_path.read_text()[-3000:]
-
-    async def kill(self, owner: str) -> None:
-        """End a node with SIGKILL."""
-        child = self.running.pop(owner)
-        child.kill()
-        assert await child.wait() == -signal.SIGKILL
+        place = OWNERS.index(owner)
+        prefix, listen = ("ip", "netns", "exec", self.network.names[place]), f"{self.network.addresses[place]}:{PORT}"
+        await self.nodes.start(owner, self.homes[owner], listen, prefix)
 
     async def contribute(self, owner: str, domain: str, prompts: list[str], token: str = "") -> None:
         """Contribute prompts, with a token as a newcomer."""
@@ -89,20 +74,14 @@ async def far_apart(folder: Path) -> AsyncIterator[Field]:
     homes = {owner: PeerHome(folder / owner, embedder, PORT) for owner in OWNERS}
     homes["ann"].found("ann")
     with network_namespaces.network(len(OWNERS), DELAY_MS, LOSS_PERCENT) as network:
-        made = Field(folder, network, homes)
-        try:
+        async with processes() as nodes:
+            made = Field(folder, network, homes, nodes)
             for place, owner in enumerate(OWNERS):
                 await made.start(owner)
                 token = await homes["ann"].invite(owner) if owner != "ann" else ""
                 await made.contribute(owner, "law", words(3 * place), token)
             await made.agree()
             yield made
-        finally:
-            for child in made.running.values():
-                with suppress(ProcessLookupError):
-                    child.send_signal(signal.SIGCONT)
-                    child.kill()
-                await child.wait()
 
 
 def seen(owner: str, state: m.PeerState) -> Callable[[m.NodeStatus], bool]:
@@ -138,7 +117,7 @@ async def test_a_kill_a_standstill_and_an_old_copy_leave_no_trace_in_the_sum(tmp
         path = write_prompts(tmp_path / "bob-law.jsonl", words(30))
         work = asyncio.create_task(peers.homes["bob"].join(domains={"law": path}))
         await asyncio.sleep(chance.uniform(0.0, 0.4))
-        await peers.kill("bob")
+        await peers.nodes.kill("bob")
         with suppress(RidgewayError):
             await work
         await peers.start("bob")
@@ -146,20 +125,20 @@ async def test_a_kill_a_standstill_and_an_old_copy_leave_no_trace_in_the_sum(tmp
         await peers.agree()
 
         # One stands still until it is believed dead, while the others go on.
-        peers.running["cat"].send_signal(signal.SIGSTOP)
+        peers.nodes.running["cat"].send_signal(signal.SIGSTOP)
         await peers.contribute("ann", "code", words(33))
         await peers.homes["ann"].until(seen("cat", m.PeerState.DEAD))
         await peers.agree("ann", "bob")
-        peers.running["cat"].send_signal(signal.SIGCONT)
+        peers.nodes.running["cat"].send_signal(signal.SIGCONT)
         await peers.agree()
 
         # One is put back to what it was before its last contribution.
-        await peers.kill("bob")
+        await peers.nodes.kill("bob")
         shutil.copytree(peers.homes["bob"].data_dir, tmp_path / "copy", ignore=shutil.ignore_patterns("*.sock"))
         await peers.start("bob")
         await peers.contribute("bob", "law", words(36))
         await peers.agree()
-        await peers.kill("bob")
+        await peers.nodes.kill("bob")
         shutil.rmtree(peers.homes["bob"].data_dir)
         shutil.copytree(tmp_path / "copy", peers.homes["bob"].data_dir)
         await peers.start("bob")

@@ -84,6 +84,10 @@ async def test_masked_peers_join_and_hold_the_same_sum(peers: Peers) -> None:
     await peers.start(*OWNERS)
     await peers.contribute(ann=words(1), bob=words(7), cat=words(13), dan=words(19))
     await peers.agree()
+    told = [(await home.federation()).rounds for home in peers.homes.values()]
+    # Whoever added the last round up, everybody says how it ended.
+    assert len({rounds and rounds.last_outcome for rounds in told}) == 1
+    assert told[0] is not None and "was committed" in told[0].last_outcome
 
 
 async def test_a_member_that_cannot_be_dialled_takes_part_and_no_contribution_is_passed_on(peers: Peers) -> None:

@@ -56,7 +56,7 @@ ALLOWED = {
     "node": BOTH_DAEMONS,
     "engines": {"core", "embedders", "node", "runtime"},
     "roster": {"core", "crypto", "proto", "gossip", "secagg"},
-    "rounds": {"core", "crypto", "proto", "protocol", "secagg", "gossip", "runtime"},
+    "rounds": {"core", "crypto", "proto", "protocol", "secagg", "runtime"},
     "peers": BOTH_DAEMONS | {"roster", "node"},
     "gateway": {"core", "crypto", "proto", "embedders", "runtime", "node"},
     "baselines": {"core", "proto"},

@@ -1,35 +1,23 @@
 """A commit of a round: the sum before stays until the ledger names the new one; a full round leaves no other place."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tiny_federation import opened
 
-from ridgeway.coordinator.database import LedgerUnwritable, SqliteDatabase
+from ridgeway.coordinator.database import LedgerUnwritable
 from ridgeway.coordinator.federation import Federation
-from ridgeway.coordinator.founding import Wishes, open_federation
-from ridgeway.coordinator.schema import open_ledger
-from ridgeway.manifest import FeatureMap
+from ridgeway.manifest import Masking
 from ridgeway.proto import messages as m
 from ridgeway.round_vector import SignedContribution, change
-from ridgeway.runtime.data_dir import DataDirectory
 from ridgeway.secagg.aggregator import Sum
-from ridgeway.simulation.tiny_embedder import contribution_of, tiny_embedder
-
-
-def opened(path: Path) -> Federation:
-    directory = DataDirectory(path, "coordinator", create=True)
-    database = SqliteDatabase(open_ledger(str(path / "ledger.db")))
-    wishes = Wishes(features=FeatureMap.TOKENS)
-    return open_federation(
-        directory, database, wishes, lambda: tiny_embedder().fingerprint, datetime.now(UTC)
-    ).federation
+from ridgeway.simulation.tiny_embedder import contribution_of
 
 
 @pytest.fixture
 def federation(tmp_path: Path) -> Iterator[Federation]:
-    made = opened(tmp_path / "coordinator")
+    made = opened(tmp_path / "coordinator", Masking.REQUIRED)
     for serial, owner in enumerate(("alpha", "beta")):
         made.ledger.enrol(owner, bytes(32), serial, 0, 0)
     yield made
@@ -56,7 +44,7 @@ def test_the_sum_before_stays_until_the_ledger_names_the_new_one(
         disk.setattr(federation.ledger, "commit_round", full)
         commit(federation, m.RoundKind.INCREMENTAL, "beta")
     assert federation.sum_digest == before
-    again = opened(tmp_path / "coordinator")
+    again = opened(tmp_path / "coordinator", Masking.REQUIRED)
     assert again.sum_digest == before
     again.close()
 

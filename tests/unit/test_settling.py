@@ -1,41 +1,28 @@
 """Between the ledger and the sum: a contribution counts once it is committed, whoever looks first, and only once."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tiny_federation import opened
 
-from ridgeway.coordinator.database import SqliteDatabase
 from ridgeway.coordinator.federation import Federation
-from ridgeway.coordinator.founding import Wishes, open_federation
 from ridgeway.coordinator.ledger import Member
 from ridgeway.coordinator.payload_store import PayloadMissing
-from ridgeway.coordinator.schema import open_ledger
 from ridgeway.crypto.identity import IdentityKey
 from ridgeway.crypto.payload_digest import chunk_digests
-from ridgeway.manifest import FeatureMap, Masking
+from ridgeway.manifest import Masking
 from ridgeway.proto.messages import ContributionBody, MemberState, WithdrawalBody
 from ridgeway.proto.records import RECORD_VERSION, sign_contribution, sign_withdrawal
-from ridgeway.runtime.data_dir import DataDirectory
-from ridgeway.simulation.tiny_embedder import contribution_of, tiny_embedder
+from ridgeway.simulation.tiny_embedder import contribution_of
 from ridgeway.sums import FederationSum
 
 KEY = IdentityKey.generate()
 
 
-def opened(path: Path) -> Federation:
-    directory = DataDirectory(path, "coordinator", create=True)
-    database = SqliteDatabase(open_ledger(str(path / "ledger.db")))
-    wishes = Wishes(features=FeatureMap.TOKENS, masking=Masking.OFF)
-    return open_federation(
-        directory, database, wishes, lambda: tiny_embedder().fingerprint, datetime.now(UTC)
-    ).federation
-
-
 @pytest.fixture
 def federation(tmp_path: Path) -> Iterator[Federation]:
-    made = opened(tmp_path / "coordinator")
+    made = opened(tmp_path / "coordinator", Masking.OFF)
     made.ledger.enrol("alpha", KEY.public_bytes, 1, 0, 0)
     made.membership.reload(made.ledger)
     yield made
@@ -94,7 +81,7 @@ def test_changes_that_nobody_looked_at_in_between_are_applied_in_order(federatio
 def test_what_was_committed_and_not_settled_is_there_after_a_crash(federation: Federation, tmp_path: Path) -> None:
     commit(federation, 1, "w1 w2")
     commit(federation, 2, "w3")
-    again = opened(tmp_path / "coordinator")
+    again = opened(tmp_path / "coordinator", Masking.OFF)
     assert again.sum_digest == expected(federation, "w3")
     again.close()
 
