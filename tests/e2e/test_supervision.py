@@ -1,5 +1,6 @@
 """Daemons under a service manager: ready once they serve, alive as long as they answer, and stopping when told."""
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -116,12 +117,18 @@ def test_a_node_is_ready_alive_and_stops(manager: ServiceManager, tmp_path: Path
         assert child.wait(30) == 0
 
 
-def test_without_a_service_manager_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_service_manager_nothing_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     supervisor = Supervisor()
     supervisor.ready("serving")
+    async with asyncio.timeout(1):
+        # With one it goes on for ever.
+        await supervisor.watch()
     supervisor.stopping()
     supervisor.close()
+    assert caplog.text == ""
 
 
 def test_a_service_manager_that_has_gone_hurts_nobody(
