@@ -7,7 +7,7 @@ greatest (era, digest) began the present era; what others committed to an earlie
 longer, and they bring all of it again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ridgeway.gossip.record import Entry
@@ -151,7 +151,8 @@ class RoundBook:
                 if seat.survived:
                     # A membership's own rounds have ascending numbers, so the last one says what is in the sum of it.
                     places[seat_key(seat)] = Place(terms.number, terms.nonce, seat.remaining)
-        return _Meaning(era, tuple(_counted(ended) for ended in counting), places)
+        held = {key: place for key, place in places.items() if place.domains}
+        return _Meaning(era, tuple(_counted(ended) for ended in counting), held)
 
     # What it means
 
@@ -166,9 +167,9 @@ class RoundBook:
         return self._meaning.counted
 
     @property
-    def places(self) -> dict[RecordKey, Place]:
+    def places(self) -> Mapping[RecordKey, Place]:
         """What the sum holds of whom, by membership; nobody of whom it holds nothing."""
-        return {key: place for key, place in self._meaning.places.items() if place.domains}
+        return self._meaning.places
 
     @property
     def owners(self) -> tuple[str, ...]:
@@ -188,7 +189,7 @@ class RoundBook:
     def settled(self, membership: RecordKey) -> bytes:
         """Nonce of the last round that put something of a membership into the sum; empty if it holds nothing of it."""
         place = self._meaning.places.get(membership)
-        return place.nonce if place is not None and place.domains else b""
+        return place.nonce if place is not None else b""
 
     def ended(self, terms: m.RoundTerms) -> Ended | None:
         """How a round ended; None if that is not known here."""

@@ -55,7 +55,7 @@ STEPS: dict[type, Callable[[Participant], Callable[..., object]]] = {
 @given(st.binary(max_size=200), st.sampled_from([m.RoundReply, m.RoundOrder, m.AdvertisementBody]))
 def test_bytes_that_are_no_message(data: bytes, kind: type) -> None:
     try:
-        message = decode(kind, data)
+        message: object = decode(kind, data)
     except MalformedMessage:
         return
     assert isinstance(message, kind)
