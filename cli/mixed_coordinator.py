@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ridgeway.cli.command import emit
-from ridgeway.cli.listen import split_listen
+from ridgeway.cli.listen import split_peer_listen
 from ridgeway.cli.running import run_daemon
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def run_mixed_coordinator(
     from ridgeway.peers.daemon import PeerSettings, serve
 
     _check_options()
-    host, port = split_listen(listen)
-    if not 0 < port < 65535:
-        raise click.BadParameter("peers need a port from 1 to 65534; newcomers ask one above", param_hint="--listen")
+    host, port = split_peer_listen(listen)
     settings = PeerSettings(data_dir, host, port, advertise, http=http)
     settings.addresses  # noqa: B018 - an address that nobody could dial is told before anything is founded
     _found_or_check(data_dir, if_lost, wishes, embedder)

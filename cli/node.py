@@ -8,7 +8,7 @@ import click
 
 from ridgeway.cli.command import Command, data_dir_option, emit, json_option
 from ridgeway.cli.duration import seconds
-from ridgeway.cli.listen import split_listen
+from ridgeway.cli.listen import split_peer_listen
 from ridgeway.cli.running import daemon_options, http_settings, run_daemon
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ def _run_peer(
 ) -> None:
     from ridgeway.peers.daemon import PeerSettings, Serving, serve
 
-    host, port = split_listen(listen) if listen else (None, 0)
-    if listen and not 0 < port < 65535:
-        raise click.BadParameter("peers need a port from 1 to 65534; newcomers ask one above", param_hint="--listen")
+    host, port = split_peer_listen(listen) if listen else (None, 0)
     settings = PeerSettings(data_dir, host, port, advertise, refresh, probe, http=http)
 
     def ready(at: Serving) -> None:
