@@ -1,11 +1,6 @@
-"""Nodes in processes of their own that can be killed at any moment.
-
-Starting an interpreter and importing numpy takes longer than most of what a node does. So one process imports
-everything, and forks a daemon for each start; it never runs gRPC itself, which would not survive a fork.
-"""
+"""Nodes in processes of their own that can be killed at any moment."""
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -16,10 +11,7 @@ from pathlib import Path
 
 from running import until
 
-from ridgeway.node.daemon import NodeSettings, serve
-from ridgeway.runtime.shutdown import stop_event
-
-REFRESH_S = 0.05
+FORKING = Path(__file__).with_name("node_forking.py")
 
 
 @dataclass
@@ -47,19 +39,16 @@ class Nursery:
         return pid
 
 
-def _mark(data_dir: Path) -> Path:
-    return Path(f"{data_dir}.serves")
-
-
 def _served_by(data_dir: Path) -> str:
-    return _mark(data_dir).read_text() if _mark(data_dir).exists() else ""
+    mark = Path(f"{data_dir}.serves")
+    return mark.read_text() if mark.exists() else ""
 
 
 @asynccontextmanager
 async def nursery() -> AsyncIterator[Nursery]:
     """Fork daemons while the block runs; none outlives it."""
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(sys.executable, __file__, stdin=pipe, stdout=pipe)
+    process = await asyncio.create_subprocess_exec(sys.executable, str(FORKING), stdin=pipe, stdout=pipe)
     forks = Nursery(process)
     try:
         yield forks
@@ -67,30 +56,6 @@ async def nursery() -> AsyncIterator[Nursery]:
         for pid in forks.started:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        process.kill()
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
-
-
-def main() -> None:
-    """Fork a daemon for every line, and let the kernel reap it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            asyncio.run(_serve(Path(line.strip())))
-            return
-        print(pid, flush=True)
-
-
-def _say_served(data_dir: Path) -> None:
-    _mark(data_dir).write_text(str(os.getpid()))
-
-
-async def _serve(data_dir: Path) -> None:
-    logging.basicConfig(filename=f"{data_dir}.log", level=logging.INFO, format="%(process)d %(asctime)s %(message)s")
-    settings = NodeSettings(data_dir, refresh_s=REFRESH_S)
-    await serve(settings, stop_event(), lambda _: _say_served(data_dir))
-
-
-if __name__ == "__main__":
-    main()
