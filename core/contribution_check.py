@@ -158,9 +158,12 @@ class ContributionCheck:
         first, end = int(np.searchsorted(starts, self._seen, side="right")) - 1, int(np.searchsorted(starts, stop))
         width = self._dimension - first
         here = triangle.upper(self._dimension)[: end - first, :width].copy()
-        here[0, : self._seen - starts[first]] = False
-        here[-1, width - (starts[end - 1] + self._dimension - end + 1 - stop) :] = False
         rows = self._rows_of(end - first, width)
+        rows[:, : end - first] = 0.0
+        before = slice(self._seen - starts[first])
+        after = slice(width - (starts[end - 1] + self._dimension - end + 1 - stop), None)
+        here[0, before], here[-1, after] = False, False
+        rows[0, before], rows[-1, after] = 0.0, 0.0
         rows[here] = entries
         begun = first + int(starts[first] < self._seen)
         self._diagonal[begun:end] = entries[starts[begun:end] - self._seen]
@@ -169,12 +172,10 @@ class ContributionCheck:
         np.maximum(self._largest[first:], rows.max(axis=0), out=self._largest[first:])
 
     def _rows_of(self, height: int, width: int) -> npt.NDArray[np.float64]:
-        """Rows of zeros, in the same memory each time, which the cache then holds."""
+        """Rows in the same memory each time, which the cache then holds."""
         if height * width > self._memory.size:
             self._memory = np.empty(height * width, dtype=np.float64)
-        rows = self._memory[: height * width].reshape(height, width)
-        rows.fill(0.0)
-        return rows
+        return self._memory[: height * width].reshape(height, width)
 
 
 def check_contribution(
