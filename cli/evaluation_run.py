@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ridgeway.ahead import encode_ahead
+from ridgeway.ahead import THREADS, encode_ahead
 from ridgeway.coordinator.founding import Wishes
 from ridgeway.embedder import Embedder
 from ridgeway.evaluation import Evaluation, evaluate
@@ -27,7 +27,7 @@ def evaluate_directories(
     router = train_router({d: PromptSource(str(train_folder / f"{d}.jsonl")) for d in domains}, embedder, manifest)
     true: list[str] = []
     chosen: list[str | None] = []
-    with ThreadPoolExecutor(max_workers=1) as executor:
+    with ThreadPoolExecutor(THREADS) as executor:
         for domain in domains:
             prompts = batches(read_prompts(PromptSource(str(test / f"{domain}.jsonl"))))
             for _, encodings in encode_ahead(prompts, embedder, executor.submit):

@@ -134,10 +134,10 @@ def _outcomes(
     router: "Router", file: str, field: str | None, top_k: int | None
 ) -> "Iterator[tuple[str, Decision | NoKnownToken]]":
     """Read, tokenise and decide in step; at most two batches are held."""
-    from ridgeway.ahead import encode_ahead
+    from ridgeway.ahead import THREADS, encode_ahead
     from ridgeway.node.prompts import PromptSource, batches, read_prompts
 
-    with ThreadPoolExecutor(max_workers=1) as executor:
+    with ThreadPoolExecutor(THREADS) as executor:
         prompts = batches(read_prompts(PromptSource(file, field)))
         for batch, encodings in encode_ahead(prompts, router.embedder, executor.submit):
             yield from zip(batch, router.route_encodings(encodings, top_k), strict=True)

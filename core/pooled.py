@@ -8,7 +8,6 @@ share of a score a look-up.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from ridgeway.exact_gram import BLOCK_ROWS, ExactGram
 from ridgeway.manifest import PooledSettings
 from ridgeway.projection import packed_signs, signs
 from ridgeway.statistics import DomainStatistics, NoTokens, Sums, Tokenised
+from ridgeway.token_run import TokenRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,10 @@ class WeightedTokens:
         return np.sqrt(np.where(filled, squares, 1.0))
 
 
-def weigh(lists: Sequence[Sequence[int]], embedder: Embedder) -> WeightedTokens:
+def weigh(lists: Iterable[Sequence[int]], embedder: Embedder) -> WeightedTokens:
     """Count and weigh the tokens of prompts, given as ids."""
     vocabulary = embedder.vocabulary_size
-    lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
-    tokens = np.fromiter(chain.from_iterable(lists), dtype=np.int64, count=int(lengths.sum()))
+    tokens, lengths = TokenRun.of(lists)
     keys = np.repeat(np.arange(lengths.size) * vocabulary, lengths) + tokens
     if embedder.special_ids.size:
         special = np.zeros(vocabulary, dtype=np.bool_)

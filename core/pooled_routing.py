@@ -6,7 +6,7 @@ embeddings; the latter only for their length.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from ridgeway.manifest import PooledSettings
 from ridgeway.pooled import WeightedTokens, lengths_of, pooled_embedding, weigh
 from ridgeway.projection import packed_signs, signs
 from ridgeway.router import RouterWeights, served_by
-from ridgeway.routing import Decision, NoKnownToken, TokenView, refusal
+from ridgeway.routing import Decision, NoKnownToken, TokenView, decisions
 from ridgeway.vote_table import EmbedderMismatch
 
 # Vocabulary entries whose table rows are made at a time: 2,048 x 1,024 signs are 8 MB.
@@ -59,7 +59,8 @@ class PooledRouter:
             NoKnownToken: the prompt is empty or has no known token.
             NoTokenVotes: `top_k` was given.
         """
-        (outcome,) = self._decide([self.embedder.encode(prompt)], top_k)
+        _refuse_votes(top_k)
+        (outcome,) = self._decide([self.embedder.encode(prompt)])
         if isinstance(outcome, NoKnownToken):
             raise outcome
         return outcome
@@ -78,7 +79,8 @@ class PooledRouter:
         Raises:
             NoTokenVotes: `top_k` was given.
         """
-        return self._decide([encoding.ids for encoding in encodings], top_k)
+        _refuse_votes(top_k)
+        return self._decide(encoding.ids for encoding in encodings) if encodings else []
 
     def probabilities(self, decision: Decision) -> dict[str, float]:
         """The chance of each domain, in the order of the domains."""
@@ -112,32 +114,15 @@ class PooledRouter:
         scores += self.router.weights[-1]
         return scores
 
-    def decide(self, lists: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    def decide(self, lists: Iterable[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """The winners of prompts given as token ids, int64[n] (-1: no known token), and the scores, float64, n x K."""
         tokens = weigh(lists, self.embedder)
         scores = self.scores(tokens)
         return np.where(tokens.known, scores.argmax(axis=1), -1), scores
 
-    def _decide(self, lists: Sequence[Sequence[int]], top_k: int | None) -> list[Decision | NoKnownToken]:
-        _refuse_votes(top_k)
-        if not lists:
-            return []
+    def _decide(self, lists: Iterable[Sequence[int]]) -> list[Decision | NoKnownToken]:
         winners, scores = self.decide(lists)
-        columns = (column.tolist() for column in (winners, self._calibration.confidence(scores), scores))
-        return [
-            self._decision(winner, sure, row) if winner >= 0 else refusal()
-            for winner, sure, row in zip(*columns, strict=True)
-        ]
-
-    def _decision(self, winner: int, confidence: float, scores: list[float]) -> Decision:
-        domain = self.router.domains[winner]
-        return Decision(
-            domain,
-            confidence,
-            dict(zip(self.router.domains, scores, strict=True)),
-            self._experts.get(domain),
-            self.router.version,
-        )
+        return decisions(self.router, self._experts, (winners, self._calibration.confidence(scores), scores))
 
 
 def _refuse_votes(top_k: int | None) -> None:

@@ -4,10 +4,9 @@ One prompt is routed over plain Python lists and a batch over numpy arrays, sinc
 for numpy to pay; both give the same decisions to the bit, which the tests hold against a dense oracle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import NamedTuple, assert_never
 
 import numpy as np
@@ -19,6 +18,7 @@ from ridgeway.embedder import Embedder
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import DecisionRule, RoutingSettings
 from ridgeway.router import Expert, RouterWeights, served_by
+from ridgeway.token_run import TokenRun
 from ridgeway.vote_table import VoteTable, score_blocks, softmax_entropy
 
 # Of n prompts: the winner's index (int64[n]; -1: no known token), its confidence (float64[n]), votes (float64, n x K).
@@ -87,6 +87,7 @@ class TokenRouter:
         self._domains = router.domains
         # -1 is no id, so a tokeniser without an unknown token needs no case of its own.
         self._unknown = -1 if embedder.unknown_id is None else embedder.unknown_id
+        self._unknown_rank = -1
         self._experts = served_by(router.experts)
         if settings.rule is DecisionRule.VOTES:
             self._prepare_votes(VoteTable.build(router.weights, embedder))
@@ -99,6 +100,8 @@ class TokenRouter:
         self._entropy_by_rank = table.entropies[order]
         # Plain lists for the path of one prompt: indexing an array from Python costs ten times as much.
         self._rank_of = table.ranks.tolist().__getitem__
+        if self._unknown >= 0:
+            self._unknown_rank = self._rank_of(self._unknown)
         self._vote_list: list[int] = self._vote_by_rank.tolist()
         self._entropy_list: list[float] = self._entropy_by_rank.tolist()
 
@@ -130,14 +133,14 @@ class TokenRouter:
         if self.settings.rule is DecisionRule.SCORES:
             # reduceat adds in the order in which a batch does; a plain sum would differ in the last bit.
             sums = np.add.reduceat(self._scores[ids], [0], axis=0) if ids else np.zeros((1, len(self._domains) + 2))
-            (outcome,) = self._decisions(self._calibrated(_by_scores(sums)))
+            (outcome,) = decisions(self.router, self._experts, self._calibrated(_by_scores(sums)))
             if isinstance(outcome, NoKnownToken):
                 raise outcome
             return outcome
         kept = sorted(map(self._rank_of, ids))[: top_k or self.settings.top_k]
         while kept and kept[-1] >= self._voters:
             kept.pop()
-        if not kept or (self._unknown in ids and not self._knows_any(ids)):
+        if not kept or (kept[0] == kept[-1] == self._unknown_rank and not self._knows_any(ids)):
             raise refusal()
         votes = [0.0] * len(self._domains)
         for rank in kept:
@@ -149,7 +152,9 @@ class TokenRouter:
         confidence = most / len(kept)
         if self.router.calibration is not None:
             confidence = float(self.router.calibration.confidence(self._evidence(np.array([votes])))[0])
-        return self._decision(winner, confidence, votes)
+        domain = self._domains[winner]
+        by_domain = dict(zip(self._domains, votes, strict=True))
+        return Decision(domain, confidence, by_domain, self._experts.get(domain), self.router.version)
 
     def _knows_any(self, ids: list[int]) -> bool:
         return any(i != self._unknown and self._rank_of(i) < self._voters for i in set(ids))
@@ -167,8 +172,10 @@ class TokenRouter:
 
     def route_encodings(self, encodings: Sequence[Encoding], top_k: int | None = None) -> list[Decision | NoKnownToken]:
         """Decide about prompts that are tokenised already."""
-        lists = [encoding.ids for encoding in encodings]
-        return self._decisions(self._outcomes(lists, top_k or self.settings.top_k)) if lists else []
+        if not encodings:
+            return []
+        lists = (encoding.ids for encoding in encodings)
+        return decisions(self.router, self._experts, self._outcomes(lists, top_k or self.settings.top_k))
 
     def decide(
         self, lists: Sequence[Sequence[int]], way: RoutingSettings
@@ -223,9 +230,8 @@ class TokenRouter:
         shares: npt.NDArray[np.float64] = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1.0)
         return shares
 
-    def _outcomes(self, lists: Sequence[Sequence[int]], top_k: int) -> Outcomes:
-        lengths = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
-        ids = np.fromiter(chain.from_iterable(lists), dtype=np.int64, count=int(lengths.sum()))
+    def _outcomes(self, lists: Iterable[Sequence[int]], top_k: int) -> Outcomes:
+        ids, lengths = TokenRun.of(lists)
         match self.settings.rule:
             case DecisionRule.VOTES:
                 outcomes = self._vote(ids, lengths, top_k)
@@ -241,12 +247,6 @@ class TokenRouter:
         if self.router.calibration is not None:
             confidence = self.router.calibration.confidence(self._evidence(votes))
         return winners, confidence, votes
-
-    def _decisions(self, outcomes: Outcomes) -> list[Decision | NoKnownToken]:
-        return [
-            self._decision(winner, sure, row) if winner >= 0 else refusal()
-            for winner, sure, row in zip(*(column.tolist() for column in outcomes), strict=True)
-        ]
 
     def _vote(self, ids: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], top_k: int) -> Outcomes:
         """Winner, confidence and votes of n prompts given as one run of tokens.
@@ -282,15 +282,19 @@ class TokenRouter:
             sums[filled] = np.add.reduceat(self._scores[ids], starts[filled], axis=0)
         return _by_scores(sums)
 
-    def _decision(self, winner: int, confidence: float, votes: list[float]) -> Decision:
-        domain = self._domains[winner]
-        return Decision(
-            domain,
-            confidence,
-            dict(zip(self._domains, votes, strict=True)),
-            self._experts.get(domain),
-            self.router.version,
-        )
+
+def decisions(
+    router: RouterWeights, experts: Mapping[str, Expert], outcomes: Outcomes
+) -> list[Decision | NoKnownToken]:
+    """What came of prompts, in their order; one that cannot be routed stands as its error."""
+    domains, version = router.domains, router.version
+    served = [experts.get(domain) for domain in domains]
+    return [
+        Decision(domains[winner], sure, dict(zip(domains, row, strict=True)), served[winner], version)
+        if winner >= 0
+        else refusal()
+        for winner, sure, row in zip(*(column.tolist() for column in outcomes), strict=True)
+    ]
 
 
 def _by_scores(sums: npt.NDArray[np.float64]) -> Outcomes:

@@ -6,7 +6,6 @@ of any size costs one pass of counting plus one weighted product over the tokens
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from ridgeway import fixed_point, triangle
 from ridgeway.embedder import Embedder
 from ridgeway.errors import RidgewayError
 from ridgeway.manifest import MassRule
+from ridgeway.token_run import TokenRun
 
 # Rows of E1 that are scaled and multiplied at a time: 1,024 x 2,049 doubles are 17 MB, and the product is long enough
 # for the BLAS to run at full speed.
@@ -69,11 +69,10 @@ class TokenHistogram:
 
     def add(self, encodings: Iterable[Tokenised]) -> None:
         """Count the tokens of a batch."""
-        lists = [encoding.ids for encoding in encodings]
-        ids = np.fromiter(chain.from_iterable(lists), dtype=np.int64, count=sum(map(len, lists)))
+        ids, lengths = TokenRun.of(encoding.ids for encoding in encodings)
         self.counts += np.bincount(ids, minlength=self.counts.size)
         self.counts[self.special_ids] = 0
-        self.prompts += len(lists)
+        self.prompts += lengths.size
 
     @property
     def rows(self) -> int:

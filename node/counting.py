@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ridgeway.ahead import encode_ahead
+from ridgeway.ahead import THREADS, encode_ahead
 from ridgeway.embedder import Embedder
 from ridgeway.feature_map import Accumulator
 from ridgeway.hold_out import HoldOut
@@ -39,7 +39,7 @@ def count(
         PromptError: a source cannot be read.
     """
     report = ReadReport()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokenise") as executor:
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="tokenise") as executor:
         prompts = batches(read_all(sources, report))
         for batch, encodings in encode_ahead(prompts, embedder, executor.submit):
             accumulator.add(hold_out.split(batch, encodings) if hold_out else encodings)
