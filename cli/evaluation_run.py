@@ -27,7 +27,7 @@ def evaluate_directories(
     router = train_router({d: PromptSource(str(train_folder / f"{d}.jsonl")) for d in domains}, embedder, manifest)
     true: list[str] = []
     chosen: list[str | None] = []
-    with ThreadPoolExecutor(THREADS) as executor:
+    with ThreadPoolExecutor(max_workers=THREADS) as executor:
         for domain in domains:
             prompts = batches(read_prompts(PromptSource(str(test / f"{domain}.jsonl"))))
             for _, encodings in encode_ahead(prompts, embedder, executor.submit):

@@ -137,7 +137,7 @@ def _outcomes(
     from ridgeway.ahead import THREADS, encode_ahead
     from ridgeway.node.prompts import PromptSource, batches, read_prompts
 
-    with ThreadPoolExecutor(THREADS) as executor:
+    with ThreadPoolExecutor(max_workers=THREADS) as executor:
         prompts = batches(read_prompts(PromptSource(file, field)))
         for batch, encodings in encode_ahead(prompts, router.embedder, executor.submit):
             yield from zip(batch, router.route_encodings(encodings, top_k), strict=True)

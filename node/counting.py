@@ -39,7 +39,7 @@ def count(
         PromptError: a source cannot be read.
     """
     report = ReadReport()
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="tokenise") as executor:
+    with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="tokenise") as executor:
         prompts = batches(read_all(sources, report))
         for batch, encodings in encode_ahead(prompts, embedder, executor.submit):
             accumulator.add(hold_out.split(batch, encodings) if hold_out else encodings)

@@ -28,7 +28,7 @@ POOLED_BATCH_GOAL = 0.7
 def seconds_of_routing(made: list[list[str]], router: Router) -> float:
     """Tokenise and decide, one batch ahead."""
     started = time.perf_counter()
-    with ThreadPoolExecutor(THREADS) as executor:
+    with ThreadPoolExecutor(max_workers=THREADS) as executor:
         for _, encodings in encode_ahead(made, router.embedder, executor.submit):
             router.route_encodings(encodings)
     return time.perf_counter() - started

@@ -28,6 +28,8 @@ from ridgeway.simulation.trace import Trace
 
 # These say how something is made durable, not what; a point is named by whoever calls them.
 _ANONYMOUS = ("ridgeway.simulation", "ridgeway.runtime.data_dir")
+# A program that ends by itself is started again, for a few faults end one; but not more often than this in one life.
+ENDS_MAX = 20
 
 
 class Violation(AssertionError):
@@ -97,7 +99,10 @@ class World:
         error = None if task.cancelled() else task.exception()
         if process.alive:
             name = _name(error)
-            self.problems[f"{process.host.name.rstrip('0123456789')} ended: {name}"] += 1
+            problem = f"{process.host.name.rstrip('0123456789')} ended: {name}"
+            self.problems[problem] += 1
+            if self.problems[problem] > ENDS_MAX:
+                self.violate(Violation(f"more than {ENDS_MAX} times: {problem}"))
             self.crash(process, "ended", name)
 
     def crash(self, process: Process, kind: str, point: str = "") -> None:

@@ -48,6 +48,18 @@ def test_rounds_were_committed_and_everything_was_compared_again_and_again(lives
     assert lives.checks >= 5 * SEEDS
 
 
+def test_a_program_that_always_ends_by_itself_fails_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would otherwise be started again until its files, which nobody closes, have filled the memory."""
+
+    def broken(*_: object) -> None:
+        raise TypeError("as if called wrongly")
+
+    monkeypatch.setattr("ridgeway.node.counting.encode_ahead", broken)
+    failure = run_seed(0).failure
+    assert failure is not None
+    assert "more than 20 times: owner ended: TypeError: as if called wrongly" in failure
+
+
 @pytest.mark.parametrize("seed", ONCE_FAILED)
 def test_a_seed_gives_the_same_trace_again(seed: int) -> None:
     first, second = run_seed(seed), run_seed(seed)
