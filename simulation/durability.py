@@ -19,24 +19,24 @@ class Durability:
     """Watches one directory, folders included; everything that is in it now is durable."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root = root.resolve()
         self._contents: dict[int, bytes] = {}
         self._names: dict[str, dict[str, int]] = {}
         for folder in self._folders():
             names = self._names_in(folder)
-            self._names[folder.name if folder != root else ""] = names
+            self._names[folder.name if folder != self._root else ""] = names
             for name, inode in names.items():
                 self._contents[inode] = (folder / name).read_bytes()
 
     def synced(self, descriptor: int) -> None:
         """A file's bytes, or a folder's names, are durable now."""
         status = os.fstat(descriptor)
-        path = Path(f"/proc/self/fd/{descriptor}")
+        link = f"/proc/self/fd/{descriptor}"
         if stat.S_ISDIR(status.st_mode):
-            folder = path.resolve()
-            self._names[folder.name if folder != self._root.resolve() else ""] = self._names_in(folder)
+            folder = Path(os.readlink(link))
+            self._names[folder.name if folder != self._root else ""] = self._names_in(folder)
         else:
-            self._contents[status.st_ino] = path.read_bytes()
+            self._contents[status.st_ino] = Path(link).read_bytes()
 
     def survivors(self, target: Path, random: Random) -> None:
         """Write to a new directory what is left after a power cut now."""
