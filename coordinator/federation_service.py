@@ -22,7 +22,7 @@ from ridgeway.coordinator.payload_store import StagedPayload
 from ridgeway.coordinator.publication import Publisher
 from ridgeway.coordinator.rounds import Rounds
 from ridgeway.coordinator.status import federation_status
-from ridgeway.coordinator.uploads import CHUNK_WAIT_S, CHUNKS_BEHIND, Turn, Uploads, UploadTooSlow, in_thread
+from ridgeway.coordinator.uploads import CHUNK_WAIT_S, CHUNKS_BEHIND, Turn, Uploads, UploadTooSlow, opened
 from ridgeway.crypto.certificates import PeerCertificate, read_peer_certificate
 from ridgeway.crypto.owner_name import check_domain_name
 from ridgeway.errors import RidgewayError
@@ -138,7 +138,7 @@ class FederationService:
             # What stood when the place was asked for may have been replaced meanwhile, by this very record even.
             offer = await self._exclusive(self._federation.take_in, self._member(certificate), record)
             if not offer.repeated:
-                staged = await in_thread(self._federation.stage, offer)
+                staged = await opened(self._federation.stage, offer)
                 try:
                     yield m.ContributeResponse(ready=m.UploadReady(staged.assembly.next_chunk))
                     finish = partial(self._federation.finish, offer, staged)

@@ -132,16 +132,25 @@ class PayloadStore:
     def resume(self, key: PayloadKey, assembly: UploadAssembly, unpacker: Unpacker, check: Check) -> "StagedPayload":
         """Open a record's file for writing and count the whole chunks that it already holds, checking each."""
         descriptor = os.open(self._folder / key.file_name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        for index in range(min(os.fstat(descriptor).st_size, assembly.payload_bytes) // CHUNK_BYTES):
-            chunk = os.pread(descriptor, CHUNK_BYTES, index * CHUNK_BYTES)
-            try:
-                assembly.accept(index, chunk)
-            except UploadError:
-                break
-            for numbers in unpacker.feed(chunk):
-                check.feed(numbers)
-        os.ftruncate(descriptor, assembly.next_chunk * CHUNK_BYTES)
+        try:
+            _take_over(descriptor, assembly, unpacker, check)
+        except BaseException:
+            os.close(descriptor)
+            raise
         return StagedPayload(self._folder, descriptor, assembly, unpacker, check)
+
+
+def _take_over(descriptor: int, assembly: UploadAssembly, unpacker: Unpacker, check: Check) -> None:
+    """Count and check the whole chunks that a file holds, and cut the rest off."""
+    for index in range(min(os.fstat(descriptor).st_size, assembly.payload_bytes) // CHUNK_BYTES):
+        chunk = os.pread(descriptor, CHUNK_BYTES, index * CHUNK_BYTES)
+        try:
+            assembly.accept(index, chunk)
+        except UploadError:
+            break
+        for numbers in unpacker.feed(chunk):
+            check.feed(numbers)
+    os.ftruncate(descriptor, assembly.next_chunk * CHUNK_BYTES)
 
 
 class StagedPayload:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, Protocol, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from ridgeway.errors import RidgewayError
@@ -25,8 +25,15 @@ CHUNK_WAIT_S = 30.0
 QUEUE_WAIT_S = 600.0
 
 
+class Closable(Protocol):
+    """What has to be closed."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
 P = ParamSpec("P")
-T = TypeVar("T")
+C = TypeVar("C", bound=Closable)
 
 
 class UploadQueueFull(RidgewayError):
@@ -111,11 +118,17 @@ class Uploads:
             self._waiting -= 1
 
 
-async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run blocking file work in a thread; a cancellation waits for its end, since the file is closed right after."""
+async def opened(function: Callable[P, C], *args: P.args, **kwargs: P.kwargs) -> C:
+    """Open something in a thread. A cancellation waits for its end, and closes what nobody will close any more."""
     work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
+        work.add_done_callback(_close)
         await asyncio.wait([work])
         raise
+
+
+def _close(work: "asyncio.Future[C]") -> None:
+    if not work.cancelled() and work.exception() is None:
+        work.result().close()

@@ -31,12 +31,12 @@ class Durability:
     def synced(self, descriptor: int) -> None:
         """A file's bytes, or a folder's names, are durable now."""
         status = os.fstat(descriptor)
-        link = f"/proc/self/fd/{descriptor}"
+        link = Path(f"/proc/self/fd/{descriptor}")
         if stat.S_ISDIR(status.st_mode):
-            folder = Path(os.readlink(link))
+            folder = link.readlink()
             self._names[folder.name if folder != self._root else ""] = self._names_in(folder)
         else:
-            self._contents[status.st_ino] = Path(link).read_bytes()
+            self._contents[status.st_ino] = link.read_bytes()
 
     def survivors(self, target: Path, random: Random) -> None:
         """Write to a new directory what is left after a power cut now."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -174,6 +175,31 @@ async def test_only_one_of_many_uploads_of_a_contribution_runs() -> None:
     tasks[-1].cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert (most, inside) == (1, 0)
+
+
+def open_payloads() -> list[str]:
+    """The payloads that this process has open."""
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            links.append(str(descriptor.readlink()))
+    return [link for link in links if "/payloads/" in link]
+
+
+async def test_uploads_that_are_cut_off_leave_no_file_open(tmp_path: Path) -> None:
+    draw = random.Random(20261125)
+    async with running(tmp_path / "coordinator", LARGE) as coordinator:
+        alice = await coordinator.owner("alice")
+        vector = random_contribution(1, alice.manifest)
+        async with alice.channel() as channel:
+            for i in range(200):
+                record = alice.sign(f"domain-{i % 4}", vector)
+                sending = asyncio.create_task(alice.upload(channel, record, vector.tobytes()))
+                await asyncio.sleep(draw.uniform(0.0, 0.02))
+                sending.cancel()
+                await asyncio.wait([sending])
+        await alice.contribute("law", vector)
+        await until(lambda: not open_payloads())
 
 
 async def test_an_owner_cannot_fill_the_disk_with_unfinished_uploads(coordinator: Running) -> None:
