@@ -142,4 +142,5 @@ async def test_a_member_that_was_away_adopts_what_the_others_agreed_on(peers: Pe
     async with peer(home):
         peers.homes["eve"] = home
         await peers.agree("eve")
+        await home.until(lambda status: status.router_version)
         assert (await home.route(words(7)[0])).domain == (await peers.homes["bob"].route(words(7)[0])).domain
